@@ -1,0 +1,88 @@
+# `make` alone lists what there is. All of it needs only Python, make and a package registry.
+
+PYTHON ?= python3
+ARGS ?=
+SHELL := bash
+
+BIN := .venv/bin
+CODE = $(wildcard src tests tools dashboards)
+READY := .venv/.locked .venv/.package
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types check fmt record docs lock build clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+demo: $(READY) ## Show Replymeter at work, on recorded replies of every provider
+	@$(BIN)/replymeter demo
+
+test: $(READY) ## Run the tests; ARGS="-k usage" picks some
+	@$(BIN)/pytest $(ARGS)
+
+lint: $(READY) ## Check the style and the format
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+
+types: $(READY) ## Check the types
+	@$(BIN)/mypy $(CODE)
+
+check: ## Run everything that CI runs
+	@bash .ci/run
+
+fmt: $(READY) ## Fix the style where that is safe, and the format
+	@$(BIN)/ruff check --fix-only $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+record: $(READY) ## Run the real provider classes again and write what they reply
+	@$(BIN)/python tools/record.py
+
+docs: $(READY) ## Write the generated parts of the documentation again
+	@$(BIN)/python tools/docs.py
+
+lock: $(READY) ## Pin requirements/dev.in again; ARGS=--upgrade moves every pin
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+		--custom-compile-command 'make lock' $(ARGS) \
+		--output-file requirements/dev.txt requirements/dev.in
+	@if grep -n '://' requirements/dev.txt; then echo 'The lock names a host.' >&2; exit 1; fi
+
+build: $(READY) ## Build the sdist and the wheel into dist/, and check what the wheel holds
+	@rm -rf dist
+	@$(BIN)/python -m build --quiet --no-isolation --outdir dist .
+	@diff <(cd src && find replymeter -type f ! -name '*.pyc' ! -name '.*' | LC_ALL=C sort) \
+		<($(BIN)/python -m zipfile --list dist/*.whl \
+			| awk '/^replymeter\// { print $$1 }' | LC_ALL=C sort) \
+		|| { echo 'The wheel does not hold exactly the files of src/replymeter.' >&2; exit 1; }
+	@ls dist/*
+
+clean: ## Remove everything that these targets made, the environment too
+	@rm -rf .venv dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment. A stamp is written last, so an install that failed or was stopped leaves none,
+# and the next run starts it again from nothing.
+
+.venv/.locked: requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+		|| { echo 'Replymeter needs Python 3.10 or newer, which $(PYTHON) is not.' \
+			'Name another: make PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' \
+		|| { echo 'This Python cannot make environments.' \
+			'On Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+	@echo 'Installing the pinned development environment into .venv (about a minute at most) ...'
+	@$(PYTHON) -m venv --clear .venv
+	@awk '/^[a-z]/ { wanted = /^uv==/ } wanted' requirements/dev.txt >.venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		-r .venv/uv.txt
+# pip can take four times as long, but it knows the indexes that its own settings name.
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps \
+		-r requirements/dev.txt \
+		|| { echo 'Trying again with pip ...'; $(BIN)/python -m pip install --quiet \
+			--disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt; }
+	@touch $@
+
+.venv/.package: .venv/.locked pyproject.toml
+	@echo 'Installing Replymeter itself, editable ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+		--no-deps --editable .
+	@touch $@

@@ -1,0 +1,263 @@
+"""One provider call from start to end: clock, span, context, ending. One frame, no other state."""
+
+from __future__ import annotations
+
+import sys
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, create_key, get_current
+from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
+
+from replymeter import conventions as names
+from replymeter.emit import attributes, measurements
+from replymeter.events import message_of
+from replymeter.failures import read_failure
+from replymeter.fold import Fold
+from replymeter.read import choices_of, read
+from replymeter.reading import Ending, Failure, Reading, Request, Timing
+from replymeter.request import read_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.outputs import ChatResult
+
+    from replymeter.marks import Instrumentation
+    from replymeter.providers import Target
+    from replymeter.telemetry import Series
+
+_CALL = create_key("replymeter-call")
+_UTIL_GENAI = "opentelemetry.util.genai._inference_invocation"
+
+
+def current_call() -> Call | None:
+    """The innermost call that runs here, None outside of one."""
+    call = get_current().get(_CALL)
+    return call if isinstance(call, Call) and not call.ended else None
+
+
+def suppressed() -> bool:
+    """Whether the application asked that nothing be instrumented here."""
+    context = get_current()
+    return bool(context.get(_SUPPRESS_INSTRUMENTATION_KEY) or context.get("suppress_instrumentation"))
+
+
+class Call:
+    """One call of one model, from `_generate` (or its kin) to its return, error or end.
+
+    Made by `begin`. `context` is current while the provider works. Exactly one of `returned`,
+    `exhausted` and `raised` ends it; none of them raises.
+    """
+
+    __slots__ = (
+        "_chunk_timing",
+        "_delegated",
+        "_first_chunk",
+        "_first_text",
+        "_fold",
+        "_last_chunk",
+        "_last_text",
+        "_outer",
+        "_request",
+        "_series",
+        "_span",
+        "_started",
+        "_target",
+        "_telemetry",
+        "context",
+        "ended",
+        "model",
+    )
+
+    def __init__(
+        self,
+        model: BaseChatModel,
+        instrumentation: Instrumentation,
+        target: Target,
+        outer: Call | None,
+    ) -> None:
+        self.model = model
+        self.ended = False
+        self._chunk_timing = instrumentation.settings.chunk_timing
+        self._fold: Fold | None = None
+        self._target = target
+        self._telemetry = instrumentation.telemetry
+        self._outer = outer
+        self._delegated = False
+        self._first_chunk: float | None = None
+        self._last_chunk = 0.0
+        self._first_text: float | None = None
+        self._last_text = 0.0
+
+    def start(self, arguments: Mapping[str, Any], *, streamed: bool) -> None:
+        """Start the span, with what samplers may look at."""
+        provider = self._target.provider
+        try:
+            self._request = read_request(self.model, arguments, provider, streamed=streamed)
+        except Exception as error:  # noqa: BLE001
+            self._request = Request(streamed=streamed)
+            self._telemetry.failed("request", error)
+        model = self._request.model
+        self._series: Series = self._telemetry.series(self._target, model)
+        self._span = self._telemetry.tracer.start_span(
+            f"{names.OPERATION} {model}" if model else names.OPERATION,
+            kind=SpanKind.CLIENT,
+            attributes=self._sampled_attributes(),
+        )
+        self.context = Context(
+            {**set_span_in_context(self._span), _CALL: self, **_util_genai_context()}
+        )
+        if self._outer is not None:
+            self._outer._delegated = True
+            self._outer = None
+        self._started = perf_counter()
+
+    def _sampled_attributes(self) -> dict[str, Any]:
+        target = self._target
+        sampled: dict[str, Any] = {
+            names.OPERATION_NAME: names.OPERATION,
+            names.PROVIDER_NAME: target.provider.name,
+        }
+        if self._request.model is not None:
+            sampled[names.REQUEST_MODEL] = self._request.model
+        if target.address is not None:
+            sampled[names.SERVER_ADDRESS] = target.address
+            sampled[names.SERVER_PORT] = target.port
+        if self._request.streamed:
+            sampled[names.REQUEST_STREAM] = True
+        return sampled
+
+    def event(self, event: Any) -> None:
+        """Take one event of a native event stream."""
+        self._take(event, message_of)
+
+    def chunk(self, chunk: Any) -> None:
+        """Take one `ChatGenerationChunk`: a timestamp, and a look at its metadata."""
+        self._take(chunk, None)
+
+    def _take(self, item: Any, message_of: Callable[[Any], Any] | None) -> None:
+        now = perf_counter()
+        if self._first_chunk is None:
+            self._first_chunk = now
+        elif self._chunk_timing:
+            self._measure_chunk(now - self._last_chunk)
+        self._last_chunk = now
+        try:
+            fold = self._fold
+            if fold is None:
+                fold = self._fold = Fold(self._target.provider, self._request.choices)
+            if message_of is None:
+                writes = fold.add(item.message, item.generation_info)
+            else:
+                writes = fold.add(message_of(item), None)
+            if writes:
+                if self._first_text is None:
+                    self._first_text = now
+                self._last_text = now
+        except Exception as error:  # noqa: BLE001
+            self._telemetry.failed("chunk", error, self._series)
+
+    def _measure_chunk(self, seconds: float) -> None:
+        try:
+            measurement = (names.TIME_PER_OUTPUT_CHUNK, seconds, ())
+            self._telemetry.record(self._series, (measurement,), None, self.context)
+        except Exception as error:  # noqa: BLE001
+            self._telemetry.failed("emit", error, self._series)
+
+    def returned(self, result: ChatResult) -> None:
+        """The call gave *result*; where it streamed inside, the chunks say more than their merge."""
+        self._end("ok", None, result)
+
+    def exhausted(self) -> None:
+        """The stream gave all its chunks."""
+        self._end("ok", None, None)
+
+    def raised(self, error: BaseException) -> None:
+        """The call ended by *error*: its own, a cancellation, or a consumer that went away."""
+        if isinstance(error, Exception):
+            self._end("error", error, None)
+        else:
+            self._end("abandoned" if isinstance(error, GeneratorExit) else "cancelled", None, None)
+
+    def _end(self, outcome: str, error: Exception | None, result: ChatResult | None) -> None:
+        duration = perf_counter() - self._started
+        self.ended = True
+        failure = None
+        try:
+            if error is not None:
+                failure = self._failure(error)
+            ending = Ending(
+                outcome=outcome,
+                request=self._request,
+                reading=self._reading(result),
+                timing=self._timing(duration),
+                failure=failure,
+            )
+            self._emit(ending)
+        except Exception as broken:  # noqa: BLE001
+            self._telemetry.failed("end", broken, self._series)
+        finally:
+            self._span.end()
+            self.context = Context()  # it holds this call: no cycle may be left behind
+
+    def _failure(self, error: Exception) -> Failure:
+        mid_stream = self._first_chunk is not None
+        try:
+            return read_failure(error, self._target.provider, mid_stream=mid_stream)
+        except Exception as broken:  # noqa: BLE001
+            self._telemetry.failed("read", broken, self._series)
+            return Failure(type="_OTHER", exception=type(error).__qualname__)
+
+    def _reading(self, result: ChatResult | None) -> Reading:
+        try:
+            if self._fold is not None:
+                choices, mode = self._fold.choices(), "stream"
+            elif result is not None:
+                choices, mode = choices_of(result), "invoke"
+            else:
+                return Reading()
+            suspect = self._fold is not None and self._fold.running_totals
+            return read(choices, self._target.provider, mode=mode, suspect=suspect)
+        except Exception as broken:  # noqa: BLE001
+            self._telemetry.failed("read", broken, self._series)
+            return Reading()
+
+    def _timing(self, duration: float) -> Timing:
+        first = None if self._first_chunk is None else self._first_chunk - self._started
+        writing = None
+        if self._first_text is not None and self._last_text > self._first_text:
+            writing = self._last_text - self._first_text
+        return Timing(duration=duration, first_chunk=first, writing=writing)
+
+    def _emit(self, ending: Ending) -> None:
+        reading = ending.reading
+        if self._span.is_recording():
+            found = attributes(ending)
+            if self._delegated:
+                found = {k: v for k, v in found.items() if not k.startswith("gen_ai.usage.")}
+                found[names.DELEGATED] = True
+            self._span.set_attributes(found)
+            if ending.failure:
+                self._span.set_status(Status(StatusCode.ERROR, ending.failure.type))
+        if not self._delegated:
+            self._telemetry.record(
+                self._series, measurements(ending), reading.model, self.context
+            )
+        for path in reading.rejected:
+            self._telemetry.count_failure("value", path, self._series)
+
+
+def _util_genai_context() -> dict[str, Any]:
+    """What tells official provider instrumentations underneath that this call has its span.
+
+    They fold into it instead of making a second one. Only where one has loaded the package.
+    """
+    module = sys.modules.get(_UTIL_GENAI)
+    if module is None:
+        return {}
+    try:
+        return {module.CLIENT_INFERENCE_CONTEXT_KEY: module.InferenceData()}
+    except Exception:  # noqa: BLE001  # a private module: its next release may differ
+        return {}

@@ -1,0 +1,1 @@
+"""A loopback stand-in for the providers' wire, and the real LangChain classes pointed at it."""

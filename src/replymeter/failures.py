@@ -1,0 +1,142 @@
+"""From an exception to a `Failure`: one vocabulary for every provider, never the exception's text.
+
+What is believed, in this order: what the provider's own function says was blocked, the provider's
+code, LangChain's and the SDKs' class names, an HTTP status of 400 or more (statuses lie:
+providers.md says Anthropic's mid-stream errors carry 200, Ollama's -1), the built-in class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from replymeter.paths import value_at, word
+from replymeter.reading import Block, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from replymeter.providers.spec import Provider
+
+# Codes that more than one provider uses (OpenAI's, spoken by every compatible server).
+# https://platform.openai.com/docs/guides/error-codes, read 2026-11-24.
+COMMON_CODES: Mapping[str, str] = {
+    "rate_limit_exceeded": "rate_limit",
+    "insufficient_quota": "rate_limit",
+    "invalid_api_key": "authentication",
+    "context_length_exceeded": "context_overflow",
+    "content_filter": "content_filter",
+    "content_policy_violation": "content_filter",
+    "invalid_prompt": "content_filter",
+    "model_not_found": "not_found",
+    "server_error": "server_error",
+}
+
+# Names, as a class or one of its bases, of LangChain's neutral errors
+# (langchain_core.exceptions, 1.7), the SDKs' and the transports'. Checked in this order.
+CLASS_NAMES: Mapping[str, str] = {
+    "ContextOverflowError": "context_overflow",
+    "ModelRefusalError": "content_filter",
+    "ModelTimeoutError": "timeout",
+    "APITimeoutError": "timeout",
+    "TimeoutException": "timeout",
+    "TimeoutError": "timeout",
+    "ReadTimeoutError": "timeout",
+    "ConnectTimeoutError": "timeout",
+    "Timeout": "timeout",
+    "DeadlineExceeded": "timeout",
+    "ModelRateLimitError": "rate_limit",
+    "RateLimitError": "rate_limit",
+    "OverloadedError": "overloaded",
+    "ModelAuthenticationError": "authentication",
+    "AuthenticationError": "authentication",
+    "ModelPermissionDeniedError": "permission_denied",
+    "PermissionDeniedError": "permission_denied",
+    "ModelNotFoundError": "not_found",
+    "NotFoundError": "not_found",
+    "ModelInvalidRequestError": "invalid_request",
+    "BadRequestError": "invalid_request",
+    "ModelConnectionError": "connection",
+    "APIConnectionError": "connection",
+    "ConnectionError": "connection",
+    "TransportError": "connection",
+    "EndpointConnectionError": "connection",
+    "ProtocolError": "connection",
+    "ChunkedEncodingError": "connection",
+    "HTTPClientError": "connection",
+    "OSError": "connection",
+}
+
+STATUSES: Mapping[int, str] = {
+    401: "authentication",
+    403: "permission_denied",
+    404: "not_found",
+    408: "timeout",
+    429: "rate_limit",
+    503: "overloaded",
+    504: "timeout",
+    529: "overloaded",
+}
+
+_CODE_PATHS = ("error.type", "error.code", "error.error.type", "code", "type", "Error.Code")
+
+
+def read_failure(error: Exception, provider: Provider, *, mid_stream: bool) -> Failure:
+    """How a call failed; *mid_stream* says that chunks had arrived before."""
+    name = f"{type(error).__module__}.{type(error).__qualname__}"
+    codes = list(dict.fromkeys(_codes(error)))
+    code = next(iter(codes), None)
+    block = provider.block_error(error) if provider.block_error else None
+    if block:
+        blocks = (Block(*block, code),)
+        return Failure(type="content_filter", exception=name, code=code, blocks=blocks)
+    kind = _kind(error, codes, provider)
+    if mid_stream and kind in ("connection", "_OTHER"):
+        kind = "stream_broken"
+    blocks = (Block("prompt", "other", code),) if kind == "content_filter" else ()
+    return Failure(type=kind, exception=name, code=code, blocks=blocks)
+
+
+def _kind(error: Exception, codes: list[str], provider: Provider) -> str:
+    for code in codes:
+        kind = provider.error_codes.get(code) or COMMON_CODES.get(code)
+        if kind:
+            return kind
+    names = {base.__name__ for base in type(error).__mro__}
+    specific = next((kind for name, kind in CLASS_NAMES.items() if name in names), None)
+    if specific in ("context_overflow", "content_filter"):
+        return specific
+    return _by_status(_status(error)) or specific or "_OTHER"
+
+
+def _codes(error: Exception) -> Iterator[str]:
+    """The provider's codes, the most telling first; text that is no short word is left out."""
+    bodies = (getattr(error, "body", None), getattr(error, "response", None))
+    for body in bodies:
+        if isinstance(body, Mapping):
+            for path in _CODE_PATHS:
+                if code := word(value_at(body, path)):
+                    yield code
+    for name in ("code", "type"):
+        if code := word(getattr(error, name, None)):
+            yield code
+
+
+def _status(error: Exception) -> int | None:
+    response = getattr(error, "response", None)
+    candidates: tuple[Any, ...] = (
+        getattr(error, "status_code", None),
+        getattr(response, "status_code", None),
+        getattr(error, "code", None),
+        value_at(response, "ResponseMetadata.HTTPStatusCode"),
+    )
+    for status in candidates:
+        if isinstance(status, int) and not isinstance(status, bool) and 400 <= status < 600:
+            return int(status)
+    return None
+
+
+def _by_status(status: int | None) -> str | None:
+    if status is None:
+        return None
+    return STATUSES.get(status) or ("server_error" if status >= 500 else "invalid_request")

@@ -1,0 +1,111 @@
+"""A stream, folded chunk by chunk into what `read` reads, without LangChain's merge of strings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages.ai import add_usage
+
+from replymeter.paths import value_at
+
+if TYPE_CHECKING:
+    from replymeter.providers.spec import Provider
+    from replymeter.read import RawChoice
+
+_LOGPROBS = "logprobs"  # come in pieces, which belong together
+
+
+class Fold:
+    """What the chunks of one call have said so far.
+
+    Of each key of the metadata the last value that says something is kept. Usage is added as
+    LangChain adds it, and the last one kept beside, for servers that repeat running totals.
+    """
+
+    def __init__(self, provider: Provider, choices: int) -> None:
+        self.running_totals = False
+        self._provider = provider
+        self._choices = choices
+        self._reasons: list[Any] = []
+        self._metadata: dict[str, Any] = {}
+        self._kwargs: dict[str, Any] = {}
+        self._refusals: list[Any] = []
+        self._message_id: Any = None
+        self._tool_calls = False
+        self._empty = True
+        self._input = 0
+        self._added: Any = None
+        self._last: Any = None
+
+    def add(self, message: Any, info: Any) -> bool:
+        """Fold one chunk's *message* and *info*; True when it carries text or a tool call."""
+        writes = False
+        content = message.content
+        if content:
+            self._empty = False
+            writes = type(content) is str or self._has_text(content)
+        if getattr(message, "tool_call_chunks", None):
+            self._tool_calls = writes = True
+        if message.response_metadata:
+            self._keep(message.response_metadata)
+        if info:
+            self._keep(info)
+        if message.additional_kwargs:
+            self._kwargs.update({k: v for k, v in message.additional_kwargs.items() if v})
+        if message.id is not None:
+            self._message_id = message.id
+        usage = getattr(message, "usage_metadata", None)
+        if usage:
+            self._count(usage)
+        return writes
+
+    def choices(self) -> list[RawChoice]:
+        """The choices so far, as `read` takes them; several when several were asked for."""
+        shared = {
+            "usage_metadata": self._last if self.running_totals else self._added or {},
+            "additional_kwargs": self._kwargs,
+            "message_id": self._message_id,
+            "content": self._refusals,
+            "empty": self._empty,
+            "tool_calls": self._tool_calls,
+        }
+        if self._choices == 1 or not self._reasons:
+            return [{**shared, "response_metadata": self._metadata}]
+        key = self._provider.finish_reason[0].rpartition(".")[2]
+        return [
+            {**shared, "response_metadata": {**self._metadata, key: reason}}
+            for reason in self._reasons[: self._choices]
+        ]
+
+    def _keep(self, metadata: Mapping[str, Any]) -> None:
+        for key, value in metadata.items():
+            if value is None or value == "" or value in self._provider.ignored_reasons:
+                continue
+            if key == _LOGPROBS and isinstance(value, Mapping):
+                earlier = self._metadata.get(key, {}).get("content") or []
+                value = {"content": [*earlier, *(value.get("content") or [])]}
+            self._metadata[key] = value
+        if self._choices > 1:
+            root = {"response_metadata": metadata}
+            found = (value_at(root, path) for path in self._provider.finish_reason)
+            self._reasons += filter(None, found)
+
+    def _count(self, usage: Any) -> None:
+        read = usage.get("input_tokens")
+        if read:
+            self.running_totals = self.running_totals or read == self._input
+            self._input = read
+        self._added = usage if self._added is None else add_usage(self._added, usage)
+        self._last = usage
+
+    def _has_text(self, content: Any) -> bool:
+        found = False
+        for block in content:
+            if isinstance(block, str):
+                found = found or bool(block)
+            elif block.get("type") == "refusal":
+                self._refusals.append({"type": "refusal"})
+            elif block.get("text") and block.get("type") in ("text", "text_delta", "output_text"):
+                found = True
+        return found

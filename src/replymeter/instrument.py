@@ -1,0 +1,116 @@
+"""`instrument` and `uninstrument`: find the models in what is given, wrap their class, mark them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from langchain_core.language_models import BaseChatModel
+
+from replymeter.configurable import follow_configurable, unfollow_configurable
+from replymeter.find import models_in
+from replymeter.marks import MARK, Instrumentation, Mark, Settings, mark_of
+from replymeter.telemetry import LOG, telemetry_of
+from replymeter.wrap import anything_wrapped, instrumentations, unwrap_class, wrap_class
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+T = TypeVar("T")
+
+_NOTHING_FOUND = (
+    "replymeter.{verb}() was given {what}, which is no chat model and holds none that can be "
+    "found. Give it a langchain_core BaseChatModel, a runnable or list that holds one, or a chat "
+    "model class. A model inside a function or a compiled graph cannot be reached: instrument it "
+    "before you build the graph."
+)
+
+
+def instrument(
+    llm: T,
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    provider: str | None = None,
+    chunk_timing: bool = False,
+) -> T:
+    """Send the metadata of every reply of *llm* to OpenTelemetry from now on.
+
+    Args:
+        llm: A chat model, anything that holds one (bound, retried, with fallbacks, configurable,
+            a chain, a list), or a chat model class, then for every instance of it.
+        tracer_provider: Where spans go; None is the global provider, also one set later.
+        meter_provider: Where metrics go; None is the global provider, also one set later.
+        provider: `gen_ai.provider.name`, where a gateway hides who serves the model. None: found
+            by the model's class and the host that it calls.
+        chunk_timing: Record the time of each later chunk of a stream, too; costs about as much
+            as all else together.
+
+    Returns:
+        *llm* itself.
+
+    Raises:
+        TypeError: There is no chat model in *llm*.
+        ValueError: *provider* is an empty text.
+    """
+    if provider is not None and (not isinstance(provider, str) or not provider.strip()):
+        msg = f"replymeter.instrument(provider={provider!r}): give a provider's name, or None"
+        raise ValueError(msg)
+    settings = Settings(provider=provider, chunk_timing=chunk_timing)
+    telemetry = telemetry_of(tracer_provider, meter_provider)
+    if isinstance(llm, type) and issubclass(llm, BaseChatModel):
+        made = Instrumentation(settings, telemetry)
+        wrap_class(llm, made).whole = made
+    else:
+        for model in _models_or_error(llm, "instrument"):
+            _mark(model, Instrumentation(settings, telemetry))
+    follow_configurable()
+    return llm
+
+
+def uninstrument(llm: T) -> T:
+    """Undo `instrument` for *llm* and the copies made of it; what is not instrumented stays so.
+
+    A class is as it was when none of its instances is instrumented any more.
+
+    Raises:
+        TypeError: There is no chat model in *llm*.
+    """
+    if isinstance(llm, type) and issubclass(llm, BaseChatModel):
+        for made in instrumentations(llm):
+            made.active = False
+            unwrap_class(llm, made)
+    else:
+        for model in _models_or_error(llm, "uninstrument"):
+            mark = model.__dict__.pop(MARK, None)
+            if mark is not None:
+                mark.instrumentation.active = False
+                unwrap_class(type(model), mark.instrumentation)
+    if not anything_wrapped():
+        unfollow_configurable()
+    return llm
+
+
+def _mark(model: BaseChatModel, made: Instrumentation) -> None:
+    earlier = mark_of(model)
+    if earlier is not None:
+        same = earlier.instrumentation
+        if (same.settings, same.telemetry) == (made.settings, made.telemetry):
+            return
+        uninstrument(model)
+    wrap_class(type(model), made)
+    mark = model.__dict__[MARK] = Mark(type(model), made)
+    try:
+        target = mark.aim(model)
+        advice = target.provider.advice(model) if target.provider.advice else None
+        if advice:
+            LOG.warning("replymeter: %s", advice)
+    except Exception as error:  # noqa: BLE001  # found again, or counted, at the first call
+        made.telemetry.failed("begin", error)
+
+
+def _models_or_error(llm: object, verb: str) -> list[BaseChatModel]:
+    models = models_in(llm)
+    if not models:
+        raise TypeError(_NOTHING_FOUND.format(verb=verb, what=f"a {type(llm).__qualname__}"))
+    return models

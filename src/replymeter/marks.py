@@ -1,0 +1,111 @@
+"""The mark that an instrumented instance carries, and that its copies share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+from weakref import WeakValueDictionary
+
+from replymeter.providers import find
+from replymeter.request import request_model
+from replymeter.telemetry import LOG, telemetry_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from langchain_core.language_models import BaseChatModel
+
+    from replymeter.providers import Target
+    from replymeter.telemetry import Telemetry
+
+MARK = "_replymeter_mark"
+"""The key in an instance's `__dict__`. It is no field: no part of equality, `dict()` or dumps."""
+
+UNPICKLED = (
+    "replymeter: an instrumented model was unpickled in a process that does not have the "
+    "providers it was instrumented with; its telemetry goes to the global ones."
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model is instrumented.
+
+    `provider` overrides `gen_ai.provider.name`, where a gateway hides it. `chunk_timing` records
+    each later chunk of a stream, which costs about as much as all else together.
+    """
+
+    provider: str | None = None
+    chunk_timing: bool = False
+
+
+class Instrumentation:
+    """What one `instrument()` set up; `active` until `uninstrument()` undoes it."""
+
+    def __init__(self, settings: Settings, telemetry: Telemetry) -> None:
+        self.settings = settings
+        self.telemetry = telemetry
+        self.active = True
+        self.key = uuid4().hex
+        _LIVE[self.key] = self
+
+
+_LIVE: WeakValueDictionary[str, Instrumentation] = WeakValueDictionary()
+
+
+class Mark:
+    """What `instrument()` leaves on an instance: the instrumentation, and what the model calls.
+
+    `target` is found when the mark is first used. Copies of the instance, deep ones too, share
+    the mark. Pickled, it comes back with its instrumentation in the same process, and with the
+    global providers in another one.
+    """
+
+    __slots__ = ("instrumentation", "model_class", "target")
+
+    def __init__(self, model_class: type[BaseChatModel], instrumentation: Instrumentation) -> None:
+        self.model_class = model_class
+        self.instrumentation = instrumentation
+        self.target: Target | None = None
+
+    def aim(self, model: BaseChatModel) -> Target:
+        """Find what *model* calls, make the model ready, and create its series at 0."""
+        made = self.instrumentation
+        self.target = target = find(model, made.settings.provider)
+        if target.provider.prepare:
+            target.provider.prepare(model)
+        name = request_model(model, {}, target.provider)
+        if name is not None:
+            made.telemetry.series(target, name)
+        return target
+
+    def __copy__(self) -> Mark:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Mark:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., Mark], tuple[Any, ...]]:
+        made = self.instrumentation
+        return _restored, (self.model_class, made.key, made.settings, made.telemetry.given)
+
+
+def mark_of(model: object) -> Mark | None:
+    """The active mark of *model*, None when it is not instrumented."""
+    mark = getattr(model, "__dict__", {}).get(MARK)
+    return mark if isinstance(mark, Mark) and mark.instrumentation.active else None
+
+
+def _restored(
+    model_class: type[BaseChatModel], key: str, settings: Settings, given: bool
+) -> Mark:
+    from replymeter.wrap import wrap_class  # noqa: PLC0415  # wrap imports this module
+
+    instrumentation = _LIVE.get(key)
+    if instrumentation is None:
+        instrumentation = Instrumentation(settings, telemetry_of(None, None))
+        if given:
+            LOG.warning(UNPICKLED)
+    wrap_class(model_class, instrumentation)
+    return Mark(model_class, instrumentation)

@@ -1,0 +1,82 @@
+"""The walker that reads every provider's rows, and what a value must be to be believed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from enum import Enum
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST_ITEMS = 1000
+"""How many items or characters are looked at: bounds the time that a huge reply costs."""
+
+_WORD = re.compile(r"[A-Za-z0-9_.:/ -]{1,64}")
+_MOST = 2**63 - 1  # OTLP's integers are 64 bits wide
+
+
+@lru_cache(maxsize=4096)
+def _steps(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
+
+
+def values_at(root: Any, path: str) -> Iterator[Any]:
+    """Every value at *path* that is not None, in order."""
+    return _walk(root, _steps(path))
+
+
+def value_at(root: Any, path: str) -> Any:
+    """The first value at *path*, or None."""
+    return next(values_at(root, path), None)
+
+
+def _walk(node: Any, steps: tuple[str, ...]) -> Iterator[Any]:
+    for index, step in enumerate(steps):
+        if step == "*":
+            items = node.values() if isinstance(node, Mapping) else node
+            if isinstance(items, (list, tuple)) or isinstance(node, Mapping):
+                for item in islice(items, MOST_ITEMS):
+                    yield from _walk(item, steps[index + 1 :])
+            return
+        if not isinstance(node, Mapping):
+            return
+        node = node.get(step)
+    if node is not None:
+        yield node
+
+
+def text(value: Any) -> str | None:
+    """A text (of an enum: its value) short enough to look at, or None."""
+    if isinstance(value, Enum):
+        value = value.value
+    return value if isinstance(value, str) and len(value) <= MOST_ITEMS else None
+
+
+def word(value: Any) -> str | None:
+    """An enum-like text of at most 64 characters; anything else is content, or nothing: None."""
+    said = text(value)
+    return said if said and _WORD.fullmatch(said) else None
+
+
+def number(value: Any) -> float | None:
+    """A finite number that is not a bool, or None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def count(value: Any) -> int | None:
+    """A whole number of 0 or more that OTLP can carry, or None."""
+    if type(value) is not int:
+        if not isinstance(value, float) or not value.is_integer():
+            return None
+        value = int(value)
+    return value if 0 <= value <= _MOST else None

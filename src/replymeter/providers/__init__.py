@@ -1,0 +1,111 @@
+"""Every provider's rows, found by themselves: a new provider is one new file here.
+
+`find(model)` says which provider a model calls, and where.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from replymeter.providers.spec import Provider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from langchain_core.language_models import BaseChatModel
+
+
+def _collect() -> Iterator[Provider]:
+    for module in sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "spec"):
+        for value in vars(import_module(f"{__name__}.{module}")).values():
+            if isinstance(value, Provider):
+                yield value
+
+
+PROVIDERS: tuple[Provider, ...] = tuple(dict.fromkeys(_collect()))
+"""Every provider that has a file here."""
+
+_BY_LLM_TYPE = {name: provider for provider in PROVIDERS for name in provider.llm_types}
+_BY_LS_PROVIDER = {name: provider for provider in PROVIDERS for name in provider.ls_providers}
+_BY_HOST = {host: provider for provider in PROVIDERS for host in provider.hosts}
+
+
+@dataclass(frozen=True)
+class Target:
+    """The provider that a model calls, and its server; None when the model does not say."""
+
+    provider: Provider
+    address: str | None
+    port: int | None
+
+    def __reduce__(self) -> tuple[Callable[..., Target], tuple[Any, ...]]:
+        # Rows hold functions and read-only mappings: pickled by the class they were found by.
+        return _found_again, (self.provider.llm_types[:1], self.provider.name, self.address, self.port)
+
+
+def find(model: BaseChatModel, name: str | None = None) -> Target:
+    """The target of *model*; *name* overrides the provider's `gen_ai.provider.name`."""
+    provider = _by_class(model)
+    address, port = _server(model, provider)
+    if name is not None:
+        provider = speaking_for(provider, _by_name(name))
+    elif provider.speaks_for_hosts and address:
+        provider = speaking_for(provider, _by_host(address))
+    return Target(provider, address, port)
+
+
+def speaking_for(provider: Provider, other: Provider | None) -> Provider:
+    """*provider*'s shapes with the name and the words of *other*, whose server it calls."""
+    if other is None or other.name == provider.name:
+        return provider
+    return replace(
+        provider,
+        name=other.name,
+        own_attributes={},
+        finish_reasons={**provider.finish_reasons, **other.finish_reasons},
+        error_codes={**provider.error_codes, **other.error_codes},
+        block_words={**provider.block_words, **other.block_words},
+        block_error=other.block_error or provider.block_error,
+    )
+
+
+def _by_class(model: BaseChatModel) -> Provider:
+    known = _BY_LLM_TYPE.get(model._llm_type)  # noqa: SLF001
+    if known:
+        return known
+    ls_provider = model._get_ls_params().get("ls_provider") or model._llm_type  # noqa: SLF001
+    return _BY_LS_PROVIDER.get(ls_provider) or replace(_BY_LS_PROVIDER["*"], name=ls_provider)
+
+
+def _by_name(name: str) -> Provider:
+    known = next((provider for provider in PROVIDERS if provider.name == name), None)
+    return known or replace(_BY_LS_PROVIDER["*"], name=name)
+
+
+def _by_host(host: str) -> Provider | None:
+    """The provider of *host*, on label boundaries; None for an unknown one."""
+    labels = host.lower().split(".")
+    suffixes = (".".join(labels[start:]) for start in range(len(labels)))
+    return next((_BY_HOST[suffix] for suffix in suffixes if suffix in _BY_HOST), None)
+
+
+def _server(model: BaseChatModel, provider: Provider) -> tuple[str | None, int | None]:
+    for path in provider.urls:
+        value: Any = model
+        for step in path.split("."):
+            value = getattr(value, step, None)
+        if value is None:
+            continue
+        url = str(value)
+        try:
+            parts = urlsplit(url if "//" in url else f"https://{url}")
+            port = parts.port or (80 if parts.scheme == "http" else 443)
+        except ValueError:
+            continue
+        if parts.hostname:
+            return parts.hostname, port
+    return None, None

@@ -1,0 +1,121 @@
+"""What a provider's file may say. A path is LangChain's own names, joined by dots.
+
+A path starts at `usage_metadata`, `response_metadata` (LangChain's merge of `llm_output`,
+`generation_info` and the message's own), `additional_kwargs` or `message_id` of one choice; `*`
+stands for every item of a list or value of a dict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from langchain_core.language_models import BaseChatModel
+
+    from replymeter.reading import Choice, Reading
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """A span attribute and the path of its value.
+
+    `kind` is how the value is read: `word` (a short enum-like text), `seconds` (a number, times
+    `scale`), `count` (how many items the path has), `mean` (of the numbers at the path).
+    `mode` limits the row to `invoke` or `stream`, None is both.
+    """
+
+    attribute: str
+    path: str
+    kind: str = "word"
+    scale: float = 1.0
+    mode: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsageSource:
+    """Where one shape of token counts has each number; several paths: the first non-zero one.
+
+    A tuple inside the tuple is a sum of paths. `input_excludes_cache` says that cached tokens
+    come beside the input and not within; `modalities` map a modality to its path.
+    """
+
+    input_tokens: tuple[str, ...] = ()
+    output_tokens: tuple[str | tuple[str, ...], ...] = ()
+    total_tokens: tuple[str, ...] = ()
+    cache_read: tuple[str, ...] = ()
+    cache_write: tuple[str | tuple[str, ...], ...] = ()
+    reasoning: tuple[str, ...] = ()
+    input_excludes_cache: bool = False
+    input_modalities: Mapping[str, str] = field(default_factory=dict)
+    output_modalities: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocks:
+    """Items at `path` that say that something was blocked.
+
+    An item counts when its `when` key has one of `accepted` (no `when`: always). Its `word` key
+    (None: the item itself) is the provider's word, which `categories` turns into a normal one;
+    a word that stands there not counts as `default`, or not at all when that is None.
+    """
+
+    path: str
+    stage: str
+    word: str | None = None
+    when: str | None = None
+    accepted: tuple[Any, ...] = (True,)
+    categories: Mapping[str, str] = field(default_factory=dict)
+    default: str | None = "other"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Provider:
+    """One provider's rows: how to recognise it, where its facts are, what its words mean.
+
+    A model belongs to it by its class' `_llm_type`, else by its `ls_provider`. `speaks_for_hosts`
+    marks classes that are used to call other providers' servers: there the host decides.
+    `urls` are paths of attributes of the model that hold the base URL. `own_attributes` rename
+    neutral attributes to this provider's own in the conventions. `invented_zeros` are counts
+    whose 0 is filled in by the SDK or LangChain's package when the server said nothing.
+    `finish_reason` are paths,
+    the first with a value is taken; `finish_reasons` normalises its words, `block_words` says
+    what was blocked when a finish reason is all that says so. `error_codes` are the provider's
+    own. Named functions say what rows cannot: `repair` corrects a reading, `block_error` reads
+    what an exception blocked, `prepare` gets a model ready once, `advice` is a sentence for the
+    log on how a model is set up.
+    """
+
+    name: str
+    source: str
+    date: str
+    llm_types: tuple[str, ...] = ()
+    ls_providers: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    speaks_for_hosts: bool = False
+    urls: tuple[str, ...] = ()
+    request_model: tuple[str, ...] = ("model", "model_name", "model_id")
+    fields: tuple[Field, ...] = ()
+    own_attributes: Mapping[str, str] = field(default_factory=dict)
+    usage: tuple[UsageSource, ...] = ()
+    invented_zeros: tuple[str, ...] = ()
+    finish_reason: tuple[str, ...] = ("response_metadata.finish_reason",)
+    finish_reasons: Mapping[str, str] = field(default_factory=dict)
+    ignored_reasons: tuple[str, ...] = ()
+    blocks: tuple[Blocks, ...] = ()
+    block_words: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    error_codes: Mapping[str, str] = field(default_factory=dict)
+    repair: Callable[[Reading, Mapping[str, Any]], Reading] | None = None
+    block_error: Callable[[Exception], tuple[str, str] | None] | None = None
+    prepare: Callable[[BaseChatModel], None] | None = None
+    advice: Callable[[BaseChatModel], str | None] | None = None
+
+    def possible_blocks(self) -> tuple[tuple[str, str], ...]:
+        """Every (stage, category) that these rows can yield."""
+        pairs = [("response", "refusal"), ("response", "other"), ("prompt", "other")]
+        for row in self.blocks:
+            categories = (*row.categories.values(), row.default)
+            pairs += [(row.stage, category) for category in categories if category]
+        return tuple(dict.fromkeys([*pairs, *self.block_words.values()]))

@@ -1,0 +1,167 @@
+"""From a reply, by a provider's rows, to a `Reading`.
+
+A choice is a mapping with what LangChain says of it: `usage_metadata`, `response_metadata`
+(`llm_output`, `generation_info` and the message's own, merged as LangChain merges them, which
+it does only when there is a single choice), `additional_kwargs`, `message_id`, `content`,
+`tool_calls` (are there any?).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from replymeter.conventions import OTHER, RESPONSE_ID, RESPONSE_MODEL
+from replymeter.paths import number, text, value_at, values_at, word
+from replymeter.reading import Block, Choice, Reading
+from replymeter.usage import read_usage
+from replymeter.words import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from langchain_core.outputs import ChatResult
+
+    from replymeter.providers.spec import Blocks, Field, Provider
+
+RawChoice = Mapping[str, Any]
+
+
+def choices_of(result: ChatResult) -> list[RawChoice]:
+    """The choices of a `_generate` result; values that are not what LangChain says are left out."""
+    shared = _mapping(result.llm_output)
+    return [
+        choice_of(generation.message, {**shared, **_mapping(generation.generation_info)})
+        for generation in result.generations
+    ]
+
+
+def choice_of(message: Any, info: Mapping[str, Any]) -> RawChoice:
+    """One choice: *message*, and what came with it outside of the message."""
+    content = getattr(message, "content", None)
+    return {
+        "usage_metadata": _mapping(getattr(message, "usage_metadata", None)),
+        "response_metadata": {**info, **_mapping(getattr(message, "response_metadata", None))},
+        "additional_kwargs": _mapping(getattr(message, "additional_kwargs", None)),
+        "message_id": getattr(message, "id", None),
+        "content": content if isinstance(content, list) else (),
+        "empty": not content,
+        "tool_calls": bool(getattr(message, "tool_calls", None)),
+    }
+
+
+def read(
+    choices: Sequence[RawChoice], provider: Provider, *, mode: str, suspect: bool = False
+) -> Reading:
+    """What *choices* of one call say, read by *provider*'s rows in *mode* `invoke` or `stream`.
+
+    *suspect* marks the usage: the stream repeated running totals.
+    """
+    if not choices:
+        return Reading()
+    first = choices[0]
+    rejected: list[str] = []
+    usage = read_usage(first, provider, rejected, suspect=suspect)
+    blocks: list[Block] = []
+    read_choices: list[Choice] = []
+    for choice in choices:
+        found = list(_blocks(choice, provider))
+        endings = list(_endings(choice, provider, found))
+        read_choices += endings
+        blocks += found or _blocks_by_word(endings, provider)
+    attributes = dict(_attributes(first, provider, mode))
+    model = attributes.pop(RESPONSE_MODEL, None)
+    reading = Reading(
+        usage=usage,
+        choices=tuple(read_choices),
+        blocks=tuple(dict.fromkeys(blocks)),
+        model=model if isinstance(model, str) else None,
+        attributes=attributes,
+        rejected=tuple(rejected),
+    )
+    return provider.repair(reading, first) if provider.repair else reading
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _attributes(
+    choice: RawChoice, provider: Provider, mode: str
+) -> Iterator[tuple[str, object]]:
+    for row in provider.fields:
+        if row.mode in (None, mode) and (value := _field(choice, row)) is not None:
+            yield provider.own_attributes.get(row.attribute, row.attribute), value
+    identity = word(choice["message_id"])
+    if identity and not identity.startswith(("lc_", "run-", "run--")):
+        yield RESPONSE_ID, identity
+
+
+def _field(choice: RawChoice, row: Field) -> object:
+    found = values_at(choice, row.path)
+    if row.kind == "count":
+        return sum(1 for _ in found) or None
+    if row.kind == "mean":
+        numbers = [n for value in found if (n := number(value)) is not None]
+        return sum(numbers) / len(numbers) if numbers else None
+    value = next(found, None)
+    if row.kind == "word":
+        return word(value)
+    seconds = number(value)
+    return None if seconds is None or seconds < 0 else seconds * row.scale
+
+
+def _endings(choice: RawChoice, provider: Provider, blocks: list[Block]) -> Iterator[Choice]:
+    """How *choice* ended: one `Choice`, or several where LangChain glued the words of several."""
+    said = (text(value_at(choice, path)) for path in provider.finish_reason)
+    for single, reason in normalise(next(filter(None, said), None), provider):
+        single = word(single)  # an unknown word may be content
+        if _refused(choice) and reason in ("stop", "missing"):
+            yield Choice(single, "refusal")
+        elif reason == "stop" and choice["tool_calls"]:
+            yield Choice(single, "tool_calls")
+        elif reason == "missing" and blocks:
+            yield Choice(single, "content_filter")
+        else:
+            yield Choice(single, reason)
+
+
+def _refused(choice: RawChoice) -> bool:
+    if choice["additional_kwargs"].get("refusal"):
+        return True
+    return any(
+        isinstance(block, Mapping) and block.get("type") == "refusal"
+        for block in choice["content"]
+    )
+
+
+def _blocks(choice: RawChoice, provider: Provider) -> Iterator[Block]:
+    for row in provider.blocks:
+        for item in values_at(choice, row.path):
+            block = _block(item, row)
+            if block:
+                yield block
+
+
+def _block(item: Any, row: Blocks) -> Block | None:
+    fields = _mapping(item)
+    if row.when is not None and fields.get(row.when) not in row.accepted:
+        return None
+    said = word(fields.get(row.word) if row.word is not None else item)
+    if said is None and row.word is None:
+        return None
+    category = row.categories.get(said or "", row.default)
+    return Block(row.stage, category, said) if category else None
+
+
+def _blocks_by_word(endings: list[Choice], provider: Provider) -> Iterator[Block]:
+    for ending in endings:
+        if ending.raw in provider.block_words:
+            stage, category = provider.block_words[ending.raw]
+            yield Block(stage, category, ending.raw)
+        elif ending.reason == "refusal":
+            yield Block("response", "refusal", None)
+        elif ending.reason == "content_filter":
+            yield Block("response", OTHER, ending.raw)
+
+

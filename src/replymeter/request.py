@@ -1,0 +1,89 @@
+"""From a model and the arguments of one call to a `Request`: by rows, without asking the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from replymeter import conventions as names
+from replymeter.paths import count, number, word
+from replymeter.reading import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from langchain_core.language_models import BaseChatModel
+
+    from replymeter.providers.spec import Provider
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    # Stop sequences are set by the developer, but are free text: capped like every word.
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple)):
+        return None
+    return tuple(text[:64] for text in values[:16] if isinstance(text, str)) or None
+
+
+# Attribute, what reads its value, and the names that LangChain's packages give it, as a call's
+# argument or as the model's attribute.
+PARAMETERS: tuple[tuple[str, Callable[[Any], Any], tuple[str, ...]], ...] = (
+    (
+        names.REQUEST_MAX_TOKENS,
+        count,
+        ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens_to_sample"),
+    ),
+    (names.REQUEST_TEMPERATURE, number, ("temperature",)),
+    (names.REQUEST_TOP_P, number, ("top_p",)),
+    (names.REQUEST_TOP_K, count, ("top_k",)),
+    (names.REQUEST_SEED, count, ("seed", "random_seed")),
+    (names.REQUEST_FREQUENCY_PENALTY, number, ("frequency_penalty",)),
+    (names.REQUEST_PRESENCE_PENALTY, number, ("presence_penalty",)),
+    (names.REQUEST_STOP_SEQUENCES, _texts, ("stop", "stop_sequences")),
+    (names.REQUEST_CHOICE_COUNT, count, ("n", "candidate_count")),
+    (names.REQUEST_REASONING_LEVEL, word, ("reasoning_effort", "effort")),
+    (names.REQUEST_PREVIOUS_RESPONSE_ID, word, ("previous_response_id",)),
+)
+
+
+def read_request(
+    model: BaseChatModel, arguments: Mapping[str, Any], provider: Provider, *, streamed: bool
+) -> Request:
+    """What the call of *model* with *arguments* (`_generate`'s keywords) asks for."""
+    state = model.__dict__
+    extra = state.get("model_kwargs")
+    sources = (arguments, state) if not isinstance(extra, Mapping) else (arguments, extra, state)
+    parameters: dict[str, Any] = {}
+    for attribute, reader, spellings in PARAMETERS:
+        value = _first(sources, spellings)
+        if value is not None and (read := reader(value)) is not None:
+            parameters[attribute] = read
+    choices = parameters.get(names.REQUEST_CHOICE_COUNT) or 1
+    if choices == 1:
+        parameters.pop(names.REQUEST_CHOICE_COUNT, None)
+    return Request(
+        model=request_model(model, arguments, provider),
+        streamed=streamed,
+        choices=choices,
+        max_tokens=parameters.get(names.REQUEST_MAX_TOKENS),
+        parameters=parameters,
+    )
+
+
+def request_model(
+    model: BaseChatModel, arguments: Mapping[str, Any], provider: Provider
+) -> str | None:
+    """The model that the request names, None when there is no such name."""
+    value = _first((arguments, model.__dict__), provider.request_model)
+    if value is None:
+        value = model._get_ls_params(**arguments).get("ls_model_name")  # noqa: SLF001
+    return value[:256] if isinstance(value, str) and value else None
+
+
+def _first(sources: tuple[Mapping[str, Any], ...], spellings: tuple[str, ...]) -> Any:
+    for source in sources:
+        for spelling in spellings:
+            value = source.get(spelling)
+            if value is not None:
+                return value
+    return None

@@ -1,0 +1,239 @@
+"""The tracer, the instruments and their labels: the only place that talks to OpenTelemetry."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from opentelemetry import metrics, trace
+
+from replymeter import conventions as names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from opentelemetry.context import Context
+    from opentelemetry.metrics import Meter, MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+    from replymeter.conventions import Metric
+    from replymeter.emit import Labels, Measurement
+    from replymeter.providers import Target
+    from replymeter.providers.spec import Provider
+
+SCOPE = "replymeter"
+LOG = logging.getLogger(SCOPE)
+
+_WITH_RESPONSE_MODEL = frozenset(m for m in names.METRICS if m.name.startswith("gen_ai."))
+
+# Providers that record nothing. The metrics' proxy has no public name.
+SILENT = (
+    trace.ProxyTracerProvider,
+    trace.NoOpTracerProvider,
+    metrics.NoOpMeterProvider,
+    metrics._internal._ProxyMeterProvider,  # noqa: SLF001
+)
+
+NO_SDK = (
+    "replymeter: no OpenTelemetry SDK is set up, so the telemetry of this process goes nowhere. "
+    "Call replymeter.start() at start-up to send it by OTLP (OTEL_EXPORTER_OTLP_ENDPOINT), or set "
+    "your own providers with opentelemetry.trace.set_tracer_provider and "
+    "opentelemetry.metrics.set_meter_provider."
+)
+
+
+INTERNAL_ERROR = (
+    "replymeter: internal error at step '{step}' ({place}); the call goes on, its telemetry is "
+    f"incomplete. Counted in {names.INTERNAL_ERRORS.name}; logged once a kind."
+)
+
+
+def _version() -> str:
+    try:
+        return version(SCOPE)
+    except PackageNotFoundError:  # a checkout on the path, not installed
+        return "0"
+
+
+class LabelCap:
+    """The first `conventions.LABEL_CAP` values keep their names; the rest are `other`.
+
+    The SDK holds 2,000 series per instrument and hides the rest in one overflow point; models
+    behind gateways and typing errors must not use them up.
+    """
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def label(self, value: str) -> str:
+        """*value*, or `other` when there are too many."""
+        if value not in self._known:
+            if len(self._known) >= names.LABEL_CAP:
+                return names.OTHER
+            self._known.add(value)
+        return value
+
+
+class Series:
+    """The labels of one provider, request model and server, made once and used again.
+
+    `zeros` is what creates its series at 0.
+    """
+
+    def __init__(self, base: dict[str, Any], zeros: tuple[Measurement, ...]) -> None:
+        self.zeros = zeros
+        self._base = base
+        self._made: dict[tuple[str | None, Labels], dict[str, Any]] = {}
+
+    def labels(self, own: Labels, response_model: str | None) -> dict[str, Any]:
+        """The common labels with *own*, and the response's model unless that is None."""
+        key = (response_model, own)
+        made = self._made.get(key)
+        if made is None:
+            made = {**self._base, **dict(own)}
+            if response_model is not None:
+                made[names.RESPONSE_MODEL] = response_model
+            self._made[key] = made
+        return made
+
+
+class Telemetry:
+    """Replymeter's spans and metrics of one tracer provider and one meter provider.
+
+    None stands for the global provider, also one that is set later.
+    """
+
+    def __init__(
+        self, tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None
+    ) -> None:
+        self.tracer = trace.get_tracer(SCOPE, _version(), tracer_provider)
+        meter = metrics.get_meter(SCOPE, _version(), meter_provider)
+        self._record = {metric: _recorder(meter, metric) for metric in names.METRICS}
+        self.given = tracer_provider is not None or meter_provider is not None
+        self._listening = self.given
+        self._tracer_provider = tracer_provider
+        self._meter_provider = meter_provider
+        self._zeroed_for: object = None
+        self._series: dict[tuple[Any, ...], Series] = {}
+        self._models, self._response_models, self._addresses = LabelCap(), LabelCap(), LabelCap()
+        self._logged: set[str] = set()
+
+    def listening(self) -> bool:
+        """Whether anybody can hear: False, with one warning, while no SDK is set up."""
+        if not self._listening:
+            providers = trace.get_tracer_provider(), metrics.get_meter_provider()
+            self._listening = not all(isinstance(provider, SILENT) for provider in providers)
+            if not self._listening:
+                self._log_once("no SDK", NO_SDK)
+        return self._listening
+
+    def series(self, target: Target, request_model: str | None) -> Series:
+        """The series of *target* and *request_model*, created at 0 when they are new."""
+        self.create_at_zero()
+        model = None if request_model is None else self._models.label(request_model)
+        address = None if target.address is None else self._addresses.label(target.address)
+        key = (target.provider.name, model, address, target.port)
+        series = self._series.get(key)
+        if series is None:
+            labels = zip(names.COMMON_LABELS, (names.OPERATION, *key), strict=True)
+            base = {name: value for name, value in labels if value is not None}
+            series = Series(base, tuple(zeros(target.provider)))
+            self.record(series, series.zeros, None, None)
+            self._series[key] = series
+        return series
+
+    def create_at_zero(self) -> None:
+        """Create every known series again when an SDK was set up after `instrument()`."""
+        provider = self._meter_provider or metrics.get_meter_provider()
+        if provider is not self._zeroed_for:
+            self._zeroed_for = provider
+            for series in tuple(self._series.values()):
+                self.record(series, series.zeros, None, None)
+
+    def record(
+        self,
+        series: Series,
+        measurements: Iterable[Measurement],
+        response_model: str | None,
+        context: Context | None,
+    ) -> None:
+        """Record *measurements*, in *context* so that exemplars link to its span."""
+        model = None if response_model is None else self._response_models.label(response_model)
+        for metric, value, own in measurements:
+            labels = series.labels(own, model if metric in _WITH_RESPONSE_MODEL else None)
+            self._record[metric](value, labels, context)
+
+    def failed(self, step: str, error: Exception, series: Series | None = None) -> None:
+        """Count a failure of Replymeter's own at *step*; the first of its kind is logged.
+
+        The log has the place and the class of *error*, not its text, which may be content.
+        """
+        place = _place(error)
+        self.count_failure(step, place, series)
+
+    def count_failure(self, step: str, place: str, series: Series | None) -> None:
+        """Count a failure at *step*, and log the first at *place*; never raises."""
+        try:
+            own = (names.ERROR_KIND, step)
+            base = {names.OPERATION_NAME: names.OPERATION, names.ERROR_KIND: step}
+            labels = base if series is None else series.labels((own,), None)
+            self._record[names.INTERNAL_ERRORS](1, labels, None)
+            self._log_once(f"{step} {place}", INTERNAL_ERROR.format(step=step, place=place))
+        except Exception:  # noqa: BLE001, S110  # nothing of ours may reach the caller
+            pass
+
+    def _log_once(self, kind: str, message: str) -> None:
+        if kind not in self._logged and len(self._logged) < names.LABEL_CAP:
+            self._logged.add(kind)
+            LOG.warning(message)
+
+
+# By identity, which each value keeps alive.
+_TELEMETRY: WeakValueDictionary[tuple[int, int], Telemetry] = WeakValueDictionary()
+
+
+def telemetry_of(
+    tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None
+) -> Telemetry:
+    """The telemetry of these providers, made once."""
+    key = id(tracer_provider), id(meter_provider)
+    telemetry = _TELEMETRY.get(key)
+    if telemetry is None:
+        telemetry = _TELEMETRY[key] = Telemetry(tracer_provider, meter_provider)
+    return telemetry
+
+
+def zeros(provider: Provider) -> Iterator[Measurement]:
+    """What is created at 0: a series born at 1 has no `increase()`, so its first event is lost."""
+    for reason in names.REASONS:
+        yield names.FINISH_REASON_COUNT, 0, ((names.FINISH_REASON, reason),)
+    for reason in (*names.REASONS, names.MIXED):
+        yield names.OUTPUT_TOKENS_BY_REASON, 0, ((names.FINISH_REASON, reason),)
+    for outcome in names.OUTCOMES:
+        if outcome != "error":
+            yield names.USAGE_MISSING, 0, ((names.OUTCOME, outcome),)
+    for stage, category in provider.possible_blocks():
+        yield names.SAFETY_BLOCKS, 0, ((names.BLOCK_STAGE, stage), (names.BLOCK_CATEGORY, category))
+    for step in names.INTERNAL_STEPS:
+        yield names.INTERNAL_ERRORS, 0, ((names.ERROR_KIND, step),)
+
+
+def _recorder(meter: Meter, metric: Metric) -> Callable[..., None]:
+    if metric.kind == "counter":
+        return meter.create_counter(metric.name, metric.unit, metric.meaning).add
+    return meter.create_histogram(
+        metric.name,
+        metric.unit,
+        metric.meaning,
+        explicit_bucket_boundaries_advisory=metric.buckets,
+    ).record
+
+
+def _place(error: Exception) -> str:
+    trace_ = error.__traceback__
+    while trace_ is not None and trace_.tb_next is not None:
+        trace_ = trace_.tb_next
+    where = f"{trace_.tb_frame.f_code.co_name}:{trace_.tb_lineno}" if trace_ else "unknown place"
+    return f"{type(error).__name__} in {where}"

@@ -1,0 +1,96 @@
+"""For tests: see what an instrumented model sends, without a collector. Needs the SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What was sent to `tracer_provider` and `meter_provider` since they were made."""
+
+    tracer_provider: TracerProvider
+    meter_provider: MeterProvider
+    _exporter: InMemorySpanExporter
+    _reader: InMemoryMetricReader
+
+    @property
+    def spans(self) -> tuple[ReadableSpan, ...]:
+        """Every span that has ended, in that order."""
+        return self._exporter.get_finished_spans()
+
+    def points(self, metric: str) -> list[tuple[Mapping[str, Any], Any]]:
+        """The labels and the SDK's data point of each series of *metric*, an OpenTelemetry name."""
+        data = self._reader.get_metrics_data()
+        found = [
+            (point.attributes, point)
+            for resource in (data.resource_metrics if data else ())
+            for scope in resource.scope_metrics
+            for one in scope.metrics
+            if one.name == metric
+            for point in one.data.data_points
+        ]
+        return found
+
+    def total(self, metric: str, **labels: Any) -> float:
+        """The sum of *metric* over the series that have *labels*; of a histogram, its sum.
+
+        A label is the last word of its name, or the whole with `_` for `.`: `finish_reason="stop"`.
+        """
+        return sum(
+            point.value if hasattr(point, "value") else point.sum
+            for have, point in self.points(metric)
+            if _has(have, labels)
+        )
+
+    def count(self, metric: str, **labels: Any) -> int:
+        """How many values the histogram *metric* took in the series that have *labels*."""
+        return sum(point.count for have, point in self.points(metric) if _has(have, labels))
+
+
+def _has(have: Mapping[str, Any], want: Mapping[str, Any]) -> bool:
+    flat = {name.replace(".", "_"): value for name, value in have.items()}
+    return all(
+        any(value == wanted for name, value in flat.items() if _is(name, label))
+        for label, wanted in want.items()
+    )
+
+
+def _is(name: str, label: str) -> bool:
+    return name == label or name.endswith("_" + label)
+
+
+@contextmanager
+def capture_telemetry() -> Iterator[Captured]:
+    """Providers that keep everything in memory: give them to `instrument`, then ask.
+
+    Example:
+        >>> from langchain_core.language_models import FakeListChatModel
+        >>> import replymeter
+        >>> with capture_telemetry() as captured:
+        ...     llm = replymeter.instrument(
+        ...         FakeListChatModel(responses=["hi"]),
+        ...         tracer_provider=captured.tracer_provider,
+        ...         meter_provider=captured.meter_provider,
+        ...     )
+        ...     reply = llm.invoke("hello")
+        ...     assert captured.total("replymeter.finish_reasons", finish_reason="missing") == 1
+    """
+    exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
+    tracer_provider = TracerProvider(shutdown_on_exit=False)
+    tracer_provider.add_span_processor(SimpleSpanProcessor(exporter))
+    meter_provider = MeterProvider([reader], shutdown_on_exit=False)
+    try:
+        yield Captured(tracer_provider, meter_provider, exporter, reader)
+    finally:
+        tracer_provider.shutdown()
+        meter_provider.shutdown()

@@ -1,0 +1,118 @@
+"""From one choice's metadata to `Usage`: each count read once, sources never added together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from replymeter.paths import count, value_at
+from replymeter.providers.spec import UsageSource
+from replymeter.reading import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from replymeter.providers.spec import Provider
+
+_INPUT = "usage_metadata.input_token_details."
+_OUTPUT = "usage_metadata.output_token_details."
+
+# LangChain's own counts: https://reference.langchain.com/python/langchain_core/messages/ai/
+# UsageMetadata, read 2026-11-24. OpenAI's tiers rename the details (`priority_cache_read`);
+# Anthropic's 5m/1h split sets `cache_creation` to 0 and carries the truth beside it.
+USAGE_METADATA = UsageSource(
+    input_tokens=("usage_metadata.input_tokens",),
+    output_tokens=("usage_metadata.output_tokens",),
+    total_tokens=("usage_metadata.total_tokens",),
+    cache_read=tuple(_INPUT + tier + "cache_read" for tier in ("", "priority_", "flex_")),
+    cache_write=(
+        *(_INPUT + tier + "cache_creation" for tier in ("", "priority_", "flex_")),
+        (_INPUT + "ephemeral_5m_input_tokens", _INPUT + "ephemeral_1h_input_tokens"),
+    ),
+    reasoning=tuple(_OUTPUT + tier + "reasoning" for tier in ("", "priority_", "flex_")),
+    input_modalities={m: _INPUT + m for m in ("audio", "image", "text")},
+    output_modalities={m: _OUTPUT + m for m in ("audio", "image", "text")},
+)
+
+_PARTS = ("cache_read", "cache_write", "reasoning")
+
+
+def read_usage(
+    choice: Mapping[str, Any], provider: Provider, rejected: list[str], *, suspect: bool = False
+) -> Usage | None:
+    """The usage that *choice* reports, or None when it reports neither input nor output.
+
+    LangChain's `usage_metadata` is the first source, *provider*'s the next. Input and output come
+    from the first source that has one of them; a part (cache, reasoning) from the first that
+    has it. Paths of values that are no counts are appended to *rejected*.
+    """
+    counts: dict[str, Any] = {}
+    for source in (USAGE_METADATA, *provider.usage):
+        found = _counts(choice, source, rejected)
+        for name in provider.invented_zeros:
+            if found.get(name) == 0:
+                del found[name]
+        if "input_tokens" not in counts and "output_tokens" not in counts:
+            counts.update(found)
+        else:
+            for part in _PARTS:
+                if part in found:
+                    counts.setdefault(part, found[part])
+    if "input_tokens" not in counts and "output_tokens" not in counts:
+        return None
+    return Usage(**counts, suspect=suspect)
+
+
+def _counts(
+    choice: Mapping[str, Any], source: UsageSource, rejected: list[str]
+) -> dict[str, Any]:
+    counts: dict[str, Any] = {}
+    for name in ("input_tokens", "output_tokens", "total_tokens", *_PARTS):
+        value = _first_non_zero(choice, getattr(source, name), rejected)
+        if value is not None:
+            counts[name] = value
+    if source.input_excludes_cache and "input_tokens" in counts:
+        counts["input_tokens"] += counts.get("cache_read", 0) + counts.get("cache_write", 0)
+    _include_reasoning(counts)
+    for side in ("input_modalities", "output_modalities"):
+        split = {
+            modality: value
+            for modality, path in getattr(source, side).items()
+            if (value := _count(choice, path, rejected))
+        }
+        if split:
+            counts[side] = split
+    return counts
+
+
+def _include_reasoning(counts: dict[str, Any]) -> None:
+    # ChatVertexAI, and xAI through ChatOpenAI, count reasoning beside the output: then the total
+    # is the sum of all three, which it cannot be when reasoning is within.
+    reasoning = counts.get("reasoning", 0)
+    if reasoning and "input_tokens" in counts and "output_tokens" in counts:
+        inclusive = counts["output_tokens"] + reasoning
+        if counts.get("total_tokens") == counts["input_tokens"] + inclusive:
+            counts["output_tokens"] = inclusive
+
+
+def _first_non_zero(
+    choice: Mapping[str, Any], paths: tuple[str | tuple[str, ...], ...], rejected: list[str]
+) -> int | None:
+    result: int | None = None
+    for path in paths:
+        parts = (path,) if isinstance(path, str) else path
+        counts = [c for part in parts if (c := _count(choice, part, rejected)) is not None]
+        if counts:
+            result = sum(counts)
+            if result:
+                return result
+    return result
+
+
+def _count(choice: Mapping[str, Any], path: str, rejected: list[str]) -> int | None:
+    value = value_at(choice, path)
+    if value is None:
+        return None
+    counted = count(value)
+    if counted is None:
+        rejected.append(path)
+    return counted

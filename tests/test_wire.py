@@ -94,7 +94,9 @@ def test_case_is_well_formed(flavour: str, name: str) -> None:
     assert modes
     for mode in modes:
         assert ("body" in case[mode]) != ("events" in case[mode])
-        _check_facts(expected(case, stream=mode == "stream"))
+        facts = expected(case, stream=mode == "stream")
+        _check_facts(facts)
+        _check_withheld(case.get("withheld", {}), mode, facts)
 
 
 def _check_facts(facts: dict[str, Any]) -> None:
@@ -106,6 +108,16 @@ def _check_facts(facts: dict[str, Any]) -> None:
     counts = [facts[key] for key in COUNTS & facts.keys() if facts[key]]
     assert all(type(count) is int for count in counts)
     assert len(set(counts)) == len(counts), "two equal counts would hide a swap"
+
+
+def _check_withheld(withheld: dict[str, str], mode: str, facts: dict[str, Any]) -> None:
+    """What is withheld is not expected, unless LangChain hands something lesser over instead."""
+    for key in withheld:
+        where, _, fact = key.rpartition(".")
+        assert where in {"", "invoke", "stream", "grpc"}
+        assert fact in FACTS
+        if where in {"", mode} and fact not in {"normalised", "blocks", "error_type"}:
+            assert fact not in facts, key
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)

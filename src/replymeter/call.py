@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from replymeter.providers import Target
     from replymeter.telemetry import Series
 
+_SUPPRESS_OLD = "suppress_instrumentation"
 _CALL = create_key("replymeter-call")
 _UTIL_GENAI = "opentelemetry.util.genai._inference_invocation"
 
@@ -41,7 +42,7 @@ def current_call() -> Call | None:
 def suppressed() -> bool:
     """Whether the application asked that nothing be instrumented here."""
     context = get_current()
-    return bool(context.get(_SUPPRESS_INSTRUMENTATION_KEY) or context.get("suppress_instrumentation"))
+    return any(context.get(key) for key in (_SUPPRESS_INSTRUMENTATION_KEY, _SUPPRESS_OLD))
 
 
 class Call:
@@ -110,7 +111,7 @@ class Call:
             {**set_span_in_context(self._span), _CALL: self, **_util_genai_context()}
         )
         if self._outer is not None:
-            self._outer._delegated = True
+            self._outer._delegated = True  # noqa: SLF001
             self._outer = None
         self._started = perf_counter()
 
@@ -167,7 +168,7 @@ class Call:
             self._telemetry.failed("emit", error, self._series)
 
     def returned(self, result: ChatResult) -> None:
-        """The call gave *result*; where it streamed inside, the chunks say more than their merge."""
+        """The call gave *result*; where it streamed inside, the chunks say more than it."""
         self._end("ok", None, result)
 
     def exhausted(self) -> None:
@@ -242,9 +243,7 @@ class Call:
             if ending.failure:
                 self._span.set_status(Status(StatusCode.ERROR, ending.failure.type))
         if not self._delegated:
-            self._telemetry.record(
-                self._series, measurements(ending), reading.model, self.context
-            )
+            self._telemetry.record(self._series, measurements(ending), reading.model, self.context)
         for path in reading.rejected:
             self._telemetry.count_failure("value", path, self._series)
 

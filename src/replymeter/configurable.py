@@ -43,10 +43,10 @@ def _following(original: Any) -> Any:
         prepared = original(self, config)
         model, mark = prepared[0], mark_of(self.default)
         given = getattr(self, "alternatives", {}).values()  # those were marked, or left out
-        if mark is not None and isinstance(model, BaseChatModel):
-            if model is not self.default and not any(model is one for one in given):
-                wrap_class(type(model), mark.instrumentation)
-                model.__dict__.setdefault(MARK, Mark(type(model), mark.instrumentation))
+        made = model is not self.default and not any(model is one for one in given)
+        if made and mark is not None and isinstance(model, BaseChatModel):
+            wrap_class(type(model), mark.instrumentation)
+            model.__dict__.setdefault(MARK, Mark(type(model), mark.instrumentation))
         return prepared
 
     return _prepare

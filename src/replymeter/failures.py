@@ -1,8 +1,8 @@
 """From an exception to a `Failure`: one vocabulary for every provider, never the exception's text.
 
-What is believed, in this order: what the provider's own function says was blocked, the provider's
-code, LangChain's and the SDKs' class names, an HTTP status of 400 or more (statuses lie:
-providers.md says Anthropic's mid-stream errors carry 200, Ollama's -1), the built-in class.
+What is believed, in this order: the provider's texts where nothing else tells, its codes,
+LangChain's classes for what has no status, an HTTP status of 400 or more (statuses lie:
+Anthropic's mid-stream errors carry 200, Ollama's -1), the class.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from replymeter.reading import Block, Failure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from replymeter.providers.spec import Provider
+    from replymeter.providers.spec import ErrorText, Provider
 
 # Codes that more than one provider uses (OpenAI's, spoken by every compatible server).
 # https://platform.openai.com/docs/guides/error-codes, read 2026-11-24.
@@ -78,6 +78,7 @@ STATUSES: Mapping[int, str] = {
     529: "overloaded",
 }
 
+_LONGEST_TEXT = 2000
 _CODE_PATHS = ("error.type", "error.code", "error.error.type", "code", "type", "Error.Code")
 
 
@@ -86,27 +87,34 @@ def read_failure(error: Exception, provider: Provider, *, mid_stream: bool) -> F
     name = f"{type(error).__module__}.{type(error).__qualname__}"
     codes = list(dict.fromkeys(_codes(error)))
     code = next(iter(codes), None)
-    block = provider.block_error(error) if provider.block_error else None
-    if block:
-        blocks = (Block(*block, code),)
-        return Failure(type="content_filter", exception=name, code=code, blocks=blocks)
-    kind = _kind(error, codes, provider)
+    told = _told(error, provider)
+    kind = told.type if told else _kind(error, codes, provider)
     if mid_stream and kind in ("connection", "_OTHER"):
         kind = "stream_broken"
-    blocks = (Block("prompt", "other", code),) if kind == "content_filter" else ()
+    blocks: tuple[Block, ...] = ()
+    if kind == "content_filter":
+        blocks = (Block(told.stage if told else "prompt", "other", code),)
     return Failure(type=kind, exception=name, code=code, blocks=blocks)
 
 
 def _kind(error: Exception, codes: list[str], provider: Provider) -> str:
-    for code in codes:
-        kind = provider.error_codes.get(code) or COMMON_CODES.get(code)
-        if kind:
-            return kind
     names = {base.__name__ for base in type(error).__mro__}
+    status = _status(error)
+    for code in (*codes, *names):
+        kind = provider.error_codes.get(code) or COMMON_CODES.get(code)
+        if kind:  # of a server's own errors the status tells more
+            return STATUSES.get(status or 0, kind) if kind == "server_error" else kind
     specific = next((kind for name, kind in CLASS_NAMES.items() if name in names), None)
     if specific in ("context_overflow", "content_filter"):
         return specific
-    return _by_status(_status(error)) or specific or "_OTHER"
+    return _by_status(status) or specific or "_OTHER"
+
+
+def _told(error: Exception, provider: Provider) -> ErrorText | None:
+    if not provider.error_texts:
+        return None
+    said = str(error)[:_LONGEST_TEXT]
+    return next((text for text in provider.error_texts if text.part in said), None)
 
 
 def _codes(error: Exception) -> Iterator[str]:

@@ -47,10 +47,11 @@ class Fold:
             writes = type(content) is str or self._has_text(content)
         if getattr(message, "tool_call_chunks", None):
             self._tool_calls = writes = True
-        if message.response_metadata:
-            self._keep(message.response_metadata)
+        metadata = message.response_metadata
         if info:
-            self._keep(info)
+            metadata = {**info, **metadata}
+        if metadata:
+            self._keep(metadata)
         if message.additional_kwargs:
             self._kwargs.update({k: v for k, v in message.additional_kwargs.items() if v})
         if message.id is not None:
@@ -80,12 +81,11 @@ class Fold:
 
     def _keep(self, metadata: Mapping[str, Any]) -> None:
         for key, value in metadata.items():
-            if value is None or value == "" or value in self._provider.ignored_reasons:
-                continue
             if key == _LOGPROBS and isinstance(value, Mapping):
-                earlier = self._metadata.get(key, {}).get("content") or []
-                value = {"content": [*earlier, *(value.get("content") or [])]}
-            self._metadata[key] = value
+                earlier = self._metadata.setdefault(key, {"content": []})
+                earlier["content"] += value.get("content") or ()
+            elif value is not None and value != "" and value not in self._provider.ignored_reasons:
+                self._metadata[key] = value
         if self._choices > 1:
             root = {"response_metadata": metadata}
             found = (value_at(root, path) for path in self._provider.finish_reason)

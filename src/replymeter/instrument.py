@@ -1,4 +1,4 @@
-"""`instrument` and `uninstrument`: find the models in what is given, wrap their class, mark them."""
+"""`instrument` and `uninstrument`: find the models in what is given, wrap their class, mark."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def instrument(
         TypeError: There is no chat model in *llm*.
         ValueError: *provider* is an empty text.
     """
-    if provider is not None and (not isinstance(provider, str) or not provider.strip()):
+    if provider is not None and not provider.strip():
         msg = f"replymeter.instrument(provider={provider!r}): give a provider's name, or None"
         raise ValueError(msg)
     settings = Settings(provider=provider, chunk_timing=chunk_timing)

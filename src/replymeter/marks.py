@@ -98,7 +98,10 @@ def mark_of(model: object) -> Mark | None:
 
 
 def _restored(
-    model_class: type[BaseChatModel], key: str, settings: Settings, given: bool
+    model_class: type[BaseChatModel],
+    key: str,
+    settings: Settings,
+    given: bool,  # noqa: FBT001  # pickle passes no keywords
 ) -> Mark:
     from replymeter.wrap import wrap_class  # noqa: PLC0415  # wrap imports this module
 

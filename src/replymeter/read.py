@@ -30,10 +30,11 @@ RawChoice = Mapping[str, Any]
 def choices_of(result: ChatResult) -> list[RawChoice]:
     """The choices of a `_generate` result; values that are not what LangChain says are left out."""
     shared = _mapping(result.llm_output)
-    return [
+    choices = [
         choice_of(generation.message, {**shared, **_mapping(generation.generation_info)})
         for generation in result.generations
     ]
+    return choices or [choice_of(None, shared)]  # usage was spent all the same
 
 
 def choice_of(message: Any, info: Mapping[str, Any]) -> RawChoice:
@@ -74,7 +75,7 @@ def read(
     reading = Reading(
         usage=usage,
         choices=tuple(read_choices),
-        blocks=tuple(dict.fromkeys(blocks)),
+        blocks=tuple({(block.stage, block.category): block for block in blocks}.values()),
         model=model if isinstance(model, str) else None,
         attributes=attributes,
         rejected=tuple(rejected),
@@ -86,9 +87,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _attributes(
-    choice: RawChoice, provider: Provider, mode: str
-) -> Iterator[tuple[str, object]]:
+def _attributes(choice: RawChoice, provider: Provider, mode: str) -> Iterator[tuple[str, object]]:
     for row in provider.fields:
         if row.mode in (None, mode) and (value := _field(choice, row)) is not None:
             yield provider.own_attributes.get(row.attribute, row.attribute), value
@@ -107,6 +106,8 @@ def _field(choice: RawChoice, row: Field) -> object:
     value = next(found, None)
     if row.kind == "word":
         return word(value)
+    if row.kind == "text":
+        return value[:64] if isinstance(value, str) and value else None
     seconds = number(value)
     return None if seconds is None or seconds < 0 else seconds * row.scale
 
@@ -114,8 +115,8 @@ def _field(choice: RawChoice, row: Field) -> object:
 def _endings(choice: RawChoice, provider: Provider, blocks: list[Block]) -> Iterator[Choice]:
     """How *choice* ended: one `Choice`, or several where LangChain glued the words of several."""
     said = (text(value_at(choice, path)) for path in provider.finish_reason)
-    for single, reason in normalise(next(filter(None, said), None), provider):
-        single = word(single)  # an unknown word may be content
+    for glued, reason in normalise(next(filter(None, said), None), provider):
+        single = word(glued)  # an unknown word may be content
         if _refused(choice) and reason in ("stop", "missing"):
             yield Choice(single, "refusal")
         elif reason == "stop" and choice["tool_calls"]:
@@ -130,8 +131,7 @@ def _refused(choice: RawChoice) -> bool:
     if choice["additional_kwargs"].get("refusal"):
         return True
     return any(
-        isinstance(block, Mapping) and block.get("type") == "refusal"
-        for block in choice["content"]
+        isinstance(block, Mapping) and block.get("type") == "refusal" for block in choice["content"]
     )
 
 
@@ -156,12 +156,10 @@ def _block(item: Any, row: Blocks) -> Block | None:
 
 def _blocks_by_word(endings: list[Choice], provider: Provider) -> Iterator[Block]:
     for ending in endings:
-        if ending.raw in provider.block_words:
-            stage, category = provider.block_words[ending.raw]
-            yield Block(stage, category, ending.raw)
+        known = provider.block_words.get(ending.raw or "")
+        if known:
+            yield Block(*known, ending.raw)
         elif ending.reason == "refusal":
             yield Block("response", "refusal", None)
         elif ending.reason == "content_filter":
             yield Block("response", OTHER, ending.raw)
-
-

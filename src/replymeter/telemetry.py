@@ -205,6 +205,12 @@ def telemetry_of(
     return telemetry
 
 
+def zero_after_set_up() -> None:
+    """Create at 0 what `instrument()` found before there was an SDK."""
+    for telemetry in tuple(_TELEMETRY.values()):
+        telemetry.create_at_zero()
+
+
 def zeros(provider: Provider) -> Iterator[Measurement]:
     """What is created at 0: a series born at 1 has no `increase()`, so its first event is lost."""
     for reason in names.REASONS:

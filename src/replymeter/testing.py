@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True)
@@ -31,26 +33,26 @@ class Captured:
     def points(self, metric: str) -> list[tuple[Mapping[str, Any], Any]]:
         """The labels and the SDK's data point of each series of *metric*, an OpenTelemetry name."""
         data = self._reader.get_metrics_data()
-        found = [
-            (point.attributes, point)
+        return [
+            (point.attributes or {}, point)
             for resource in (data.resource_metrics if data else ())
             for scope in resource.scope_metrics
             for one in scope.metrics
             if one.name == metric
             for point in one.data.data_points
         ]
-        return found
 
     def total(self, metric: str, **labels: Any) -> float:
         """The sum of *metric* over the series that have *labels*; of a histogram, its sum.
 
         A label is the last word of its name, or the whole with `_` for `.`: `finish_reason="stop"`.
         """
-        return sum(
-            point.value if hasattr(point, "value") else point.sum
+        values = (
+            float(point.value if hasattr(point, "value") else point.sum)
             for have, point in self.points(metric)
             if _has(have, labels)
         )
+        return sum(values)
 
     def count(self, metric: str, **labels: Any) -> int:
         """How many values the histogram *metric* took in the series that have *labels*."""

@@ -48,9 +48,7 @@ def read_usage(
     counts: dict[str, Any] = {}
     for source in (USAGE_METADATA, *provider.usage):
         found = _counts(choice, source, rejected)
-        for name in provider.invented_zeros:
-            if found.get(name) == 0:
-                del found[name]
+        _drop_invented_zeros(found, provider.invented_zeros)
         if "input_tokens" not in counts and "output_tokens" not in counts:
             counts.update(found)
         else:
@@ -62,9 +60,16 @@ def read_usage(
     return Usage(**counts, suspect=suspect)
 
 
-def _counts(
-    choice: Mapping[str, Any], source: UsageSource, rejected: list[str]
-) -> dict[str, Any]:
+def _drop_invented_zeros(counts: dict[str, Any], invented: tuple[str, ...]) -> None:
+    nothing = not counts.get("input_tokens") and not counts.get("output_tokens")
+    for name in invented:
+        if counts.get(name) == 0:
+            del counts[name]
+    if nothing and "input_tokens" in invented:  # then the output's 0 is filled in, too
+        counts.pop("output_tokens", None)
+
+
+def _counts(choice: Mapping[str, Any], source: UsageSource, rejected: list[str]) -> dict[str, Any]:
     counts: dict[str, Any] = {}
     for name in ("input_tokens", "output_tokens", "total_tokens", *_PARTS):
         value = _first_non_zero(choice, getattr(source, name), rejected)

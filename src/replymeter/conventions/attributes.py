@@ -25,6 +25,7 @@ class Attribute:
 ATTRIBUTES: Final[dict[str, Attribute]] = {}
 """Every attribute by name, in the order of the documentation."""
 
+
 def _attribute(name: str, type_: str, meaning: str) -> str:
     spec = None if name.startswith("replymeter.") else GENAI
     ATTRIBUTES[name] = Attribute(name, type_, meaning, spec)

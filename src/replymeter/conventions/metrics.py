@@ -39,8 +39,6 @@ METRICS: Final[list[Metric]] = []
 """Every metric, in the order of the documentation."""
 
 
-
-
 def _metric(metric: Metric) -> Metric:
     METRICS.append(metric)
     return metric

@@ -70,7 +70,7 @@ def _vertexai(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
         "max_retries": 0,
     }
     if kwargs.get("transport") == "grpc":
-        from .grpc_server import clients
+        from .grpc_clients import clients
 
         defaults.update(clients(url))
     with warnings.catch_warnings():

@@ -42,10 +42,6 @@ class Target:
     address: str | None
     port: int | None
 
-    def __reduce__(self) -> tuple[Callable[..., Target], tuple[Any, ...]]:
-        # Rows hold functions and read-only mappings: pickled by the class they were found by.
-        return _found_again, (self.provider.llm_types[:1], self.provider.name, self.address, self.port)
-
 
 def find(model: BaseChatModel, name: str | None = None) -> Target:
     """The target of *model*; *name* overrides the provider's `gen_ai.provider.name`."""
@@ -69,7 +65,7 @@ def speaking_for(provider: Provider, other: Provider | None) -> Provider:
         finish_reasons={**provider.finish_reasons, **other.finish_reasons},
         error_codes={**provider.error_codes, **other.error_codes},
         block_words={**provider.block_words, **other.block_words},
-        block_error=other.block_error or provider.block_error,
+        usage=(*provider.usage, *other.usage),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 
 from replymeter import conventions as names
-from replymeter.providers.spec import Blocks, Field, Provider, UsageSource
+from replymeter.providers.spec import Blocks, ErrorText, Field, Provider, UsageSource
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -37,11 +37,6 @@ ERROR_CODES = {
     "api_error": "server_error",
 }
 """https://docs.claude.com/en/api/errors."""
-
-
-def _blocked_output(error: Exception) -> tuple[str, str] | None:
-    # It has no code of its own: an invalid_request_error, told apart by its message alone.
-    return ("response", "other") if "content filtering policy" in str(error) else None
 
 
 class _Deferring(trace.TracerProvider):
@@ -94,7 +89,7 @@ ANTHROPIC = Provider(
         Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model_name"),
         Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model"),
         Field(attribute=names.RESPONSE_ID, path="response_metadata.id"),
-        Field(attribute=names.STOP_SEQUENCE, path="response_metadata.stop_sequence"),
+        Field(attribute=names.STOP_SEQUENCE, path="response_metadata.stop_sequence", kind="text"),
         Field(attribute=names.SERVICE_TIER, path="response_metadata.usage.service_tier"),
     ),
     usage=(
@@ -125,6 +120,9 @@ ANTHROPIC = Provider(
         ),
     ),
     error_codes=ERROR_CODES,
-    block_error=_blocked_output,
+    error_texts=(
+        ErrorText("content filtering policy", "content_filter", stage="response"),
+        ErrorText("prompt is too long", "context_overflow"),
+    ),
     prepare=_quiet_sdk,
 )

@@ -5,9 +5,17 @@ Both hand back the request's model as the response's. InvokeModel drops the guar
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
 from replymeter import conventions as names
 from replymeter.providers.anthropic import FINISH_REASONS
-from replymeter.providers.spec import Blocks, Field, Provider, UsageSource
+from replymeter.providers.spec import Blocks, ErrorText, Field, Provider, UsageSource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from replymeter.reading import Reading
 
 _USAGE = "response_metadata.usage."
 
@@ -53,6 +61,15 @@ def _guardrail_blocks() -> tuple[Blocks, ...]:
     )
 
 
+def _no_headers(reading: Reading, choice: Mapping[str, Any]) -> Reading:
+    # InvokeModel's counts come in HTTP headers; without them the class says 0 and 0. Converse
+    # says 0 and 0 itself when a guardrail stops the prompt, and that is true.
+    usage = reading.usage
+    if usage is None or usage.input_tokens or usage.output_tokens:
+        return reading
+    return reading if "stopReason" in choice["response_metadata"] else replace(reading, usage=None)
+
+
 BEDROCK = Provider(
     name="aws.bedrock",
     source="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
@@ -62,11 +79,9 @@ BEDROCK = Provider(
     urls=("client.meta.endpoint_url", "endpoint_url"),
     request_model=("model_id", "model"),
     fields=(
-        Field(
-            attribute=names.RESPONSE_ID, path="response_metadata.ResponseMetadata.RequestId"
-        ),
+        Field(attribute=names.RESPONSE_ID, path="response_metadata.ResponseMetadata.RequestId"),
         Field(attribute=names.SERVICE_TIER, path="response_metadata.serviceTier.type"),
-        Field(attribute=names.STOP_SEQUENCE, path="response_metadata.stop_sequence"),
+        Field(attribute=names.STOP_SEQUENCE, path="response_metadata.stop_sequence", kind="text"),
         # A list when invoked, a number in streams: both, or the first.
         Field(
             attribute=names.TOTAL_TIME,
@@ -125,4 +140,9 @@ BEDROCK = Provider(
         "ModelStreamErrorException": "stream_broken",
         "validationException": "invalid_request",
     },
+    error_texts=(
+        ErrorText("too long for requested model", "context_overflow"),
+        ErrorText("too many input tokens", "context_overflow"),
+    ),
+    repair=_no_headers,
 )

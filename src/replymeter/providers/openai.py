@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replymeter import conventions as names
-from replymeter.providers.spec import Field, Provider, UsageSource
+from replymeter.providers.spec import ErrorText, Field, Provider, UsageSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,9 +40,17 @@ FINISH_REASONS = {
 }
 """The words of a chat completion: https://platform.openai.com/docs/api-reference/chat/object."""
 
-FINGERPRINT = Field(
-    attribute=names.SYSTEM_FINGERPRINT, path="response_metadata.system_fingerprint"
-)
+# https://platform.openai.com/docs/api-reference/responses/object, error.code.
+_RESPONSE_CODES = {
+    "server_error": "server_error",
+    "rate_limit_exceeded": "rate_limit",
+    "invalid_prompt": "content_filter",
+    "bio_policy": "content_filter",
+    "misalignment_policy_violation": "content_filter",
+    "image_content_policy_violation": "content_filter",
+}
+
+FINGERPRINT = Field(attribute=names.SYSTEM_FINGERPRINT, path="response_metadata.system_fingerprint")
 LOGPROB = Field(
     attribute=names.MEAN_LOGPROB, path="response_metadata.logprobs.content.*.logprob", kind="mean"
 )
@@ -102,11 +110,13 @@ OPENAI = Provider(
         "max_messages": "other",
         "steered": "other",
     },
-    error_codes={
-        "bio_policy": "content_filter",
-        "misalignment_policy_violation": "content_filter",
-        "image_content_policy_violation": "content_filter",
-    },
+    error_codes=_RESPONSE_CODES,
+    # A failed response is a bare ValueError: its code is in the text alone, in two shapes.
+    error_texts=tuple(
+        ErrorText(shape.format(code), kind)
+        for code, kind in _RESPONSE_CODES.items()
+        for shape in ("ResponseError(code='{}'", "{}: ")
+    ),
     repair=_api_type,
     advice=_stream_usage,
 )

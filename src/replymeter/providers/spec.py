@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
     from langchain_core.language_models import BaseChatModel
 
-    from replymeter.reading import Choice, Reading
+    from replymeter.reading import Reading
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
     """A span attribute and the path of its value.
 
-    `kind` is how the value is read: `word` (a short enum-like text), `seconds` (a number, times
+    `kind` is how the value is read: `word` (a short enum-like text), `text` (what the developer
+    chose, cut at 64 characters), `seconds` (a number, times
     `scale`), `count` (how many items the path has), `mean` (of the numbers at the path).
     `mode` limits the row to `invoke` or `stream`, None is both.
     """
@@ -71,6 +72,18 @@ class Blocks:
     default: str | None = "other"
 
 
+@dataclass(frozen=True)
+class ErrorText:
+    """A part of an exception's text that alone tells its `type`; the text is never exported.
+
+    `stage` is where a `content_filter` blocked.
+    """
+
+    part: str
+    type: str
+    stage: str = "prompt"
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Provider:
     """One provider's rows: how to recognise it, where its facts are, what its words mean.
@@ -83,8 +96,8 @@ class Provider:
     `finish_reason` are paths,
     the first with a value is taken; `finish_reasons` normalises its words, `block_words` says
     what was blocked when a finish reason is all that says so. `error_codes` are the provider's
-    own. Named functions say what rows cannot: `repair` corrects a reading, `block_error` reads
-    what an exception blocked, `prepare` gets a model ready once, `advice` is a sentence for the
+    own, or its exceptions' class names. Named functions say what rows cannot: `repair` corrects a
+    reading, `prepare` gets a model ready once, `advice` is a sentence for the
     log on how a model is set up.
     """
 
@@ -107,8 +120,8 @@ class Provider:
     blocks: tuple[Blocks, ...] = ()
     block_words: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     error_codes: Mapping[str, str] = field(default_factory=dict)
+    error_texts: tuple[ErrorText, ...] = ()
     repair: Callable[[Reading, Mapping[str, Any]], Reading] | None = None
-    block_error: Callable[[Exception], tuple[str, str] | None] | None = None
     prepare: Callable[[BaseChatModel], None] | None = None
     advice: Callable[[BaseChatModel], str | None] | None = None
 

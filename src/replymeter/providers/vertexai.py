@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replymeter import conventions as names
-from replymeter.providers.spec import Blocks, Field, Provider, UsageSource
+from replymeter.providers.spec import Blocks, ErrorText, Field, Provider, UsageSource
 from replymeter.reading import Block
 
 if TYPE_CHECKING:
@@ -118,5 +118,7 @@ VERTEXAI = Provider(
         ),
     ),
     block_words=BLOCK_WORDS,
+    error_codes={"GoogleAuthError": "authentication"},
+    error_texts=(ErrorText("exceeds the maximum number of tokens", "context_overflow"),),
     repair=_blocked_prompt,
 )

@@ -1,0 +1,226 @@
+"""The wrappers of a chat model's provider methods: one frame around one provider call.
+
+Un-instrumented instances pass straight through. A stream's provider steps each run with the span
+current; between them the consumer's code runs in its own context.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from opentelemetry.context import attach, detach
+
+from replymeter.call import Call, current_call, suppressed
+from replymeter.marks import MARK, Instrumentation, Mark
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+
+    from langchain_core.language_models import BaseChatModel
+
+    Method = Callable[..., Any]
+    Observe = Callable[[Call, Any], None]
+
+
+_END = object()
+
+
+class Wrapped:
+    """What was done to one class: the methods it had, and who asked for it.
+
+    `whole` is the instrumentation of every instance of the class; None when only marked
+    instances are meant.
+    """
+
+    def __init__(self) -> None:
+        self.replaced: dict[str, Any] = {}
+        self.instrumentations: WeakSet[Instrumentation] = WeakSet()
+        self.whole: Instrumentation | None = None
+
+    def mark(self, model: BaseChatModel) -> Mark | None:
+        """The active mark of *model*, made now when the whole class is instrumented."""
+        mark: Mark | None = model.__dict__.get(MARK)
+        if mark is not None and not mark.instrumentation.active:
+            del model.__dict__[MARK]
+            mark = None
+        if mark is None and self.whole is not None:
+            mark = model.__dict__[MARK] = Mark(type(model), self.whole)
+        return mark
+
+    def begin(self, model: BaseChatModel, args: Any, kwargs: Any, *, streamed: bool) -> Call | None:
+        """The call that starts now; None when it is none of ours, or could not be started."""
+        mark = self.mark(model)
+        if mark is None:
+            return None
+        telemetry = mark.instrumentation.telemetry
+        try:
+            inside = current_call()
+            entered = inside is not None and inside.model is model
+            if entered or suppressed() or not telemetry.listening():
+                return None
+            call = Call(model, mark.instrumentation, mark.target or mark.aim(model), inside)
+            stop = args[1] if len(args) > 1 else None
+            call.start(kwargs if stop is None else {**kwargs, "stop": stop}, streamed=streamed)
+        except Exception as error:  # noqa: BLE001
+            telemetry.failed("begin", error)
+            return None
+        return call
+
+
+def _entered(model: BaseChatModel) -> Call | None:
+    """The call of *model* that runs already: a stream inside it is a part of it."""
+    call = current_call()
+    return call if call is not None and call.model is model else None
+
+
+def _within(call: Call, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    token = attach(call.context)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        detach(token)
+
+
+def _generate(original: Method, wrapped: Wrapped) -> Method:
+    def _generate(self: BaseChatModel, *args: Any, **kwargs: Any) -> Any:
+        if MARK not in self.__dict__ and wrapped.whole is None:
+            return original(self, *args, **kwargs)
+        call = wrapped.begin(self, args, kwargs, streamed=False)
+        if call is None:
+            return original(self, *args, **kwargs)
+        try:
+            result = _within(call, original, self, *args, **kwargs)
+        except BaseException as error:
+            call.raised(error)
+            raise
+        call.returned(result)
+        return result
+
+    return _generate
+
+
+def _agenerate(original: Method, wrapped: Wrapped) -> Method:
+    async def measured(self: BaseChatModel, args: Any, kwargs: Any) -> Any:
+        call = wrapped.begin(self, args, kwargs, streamed=False)
+        if call is None:
+            return await original(self, *args, **kwargs)
+        token = attach(call.context)
+        try:
+            result = await original(self, *args, **kwargs)
+        except BaseException as error:
+            call.raised(error)
+            raise
+        finally:
+            detach(token)
+        call.returned(result)
+        return result
+
+    def _agenerate(self: BaseChatModel, *args: Any, **kwargs: Any) -> Any:
+        if MARK not in self.__dict__ and wrapped.whole is None:
+            return original(self, *args, **kwargs)
+        return measured(self, args, kwargs)
+
+    return _agenerate
+
+
+def _stream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunk) -> Method:
+    def measured(self: BaseChatModel, args: Any, kwargs: Any) -> Iterator[Any]:
+        call = wrapped.begin(self, args, kwargs, streamed=True)
+        if call is None:
+            yield from _inside(self, original(self, *args, **kwargs), observe)
+            return
+        try:
+            steps = iter(_within(call, original, self, *args, **kwargs))
+            while (item := _within(call, next, steps, _END)) is not _END:
+                observe(call, item)
+                yield item
+        except BaseException as error:
+            call.raised(error)
+            raise
+        call.exhausted()
+
+    def _stream(self: BaseChatModel, *args: Any, **kwargs: Any) -> Any:
+        if MARK not in self.__dict__ and wrapped.whole is None:
+            return original(self, *args, **kwargs)
+        return measured(self, args, kwargs)
+
+    return _stream
+
+
+def _inside(model: BaseChatModel, items: Iterable[Any], observe: Observe) -> Iterator[Any]:
+    outer = _entered(model)
+    for item in items:
+        if outer is not None:
+            observe(outer, item)
+        yield item
+
+
+def _astream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunk) -> Method:
+    async def measured(self: BaseChatModel, args: Any, kwargs: Any) -> AsyncIterator[Any]:
+        call = wrapped.begin(self, args, kwargs, streamed=True)
+        if call is None:
+            async for item in _ainside(self, original(self, *args, **kwargs), observe):
+                yield item
+            return
+        steps: Any = None
+        try:
+            steps = _within(call, original, self, *args, **kwargs).__aiter__()
+            while (item := await _anext(call, steps)) is not _END:
+                observe(call, item)
+                yield item
+        except BaseException as error:
+            call.raised(error)
+            raise
+        else:
+            call.exhausted()
+        finally:
+            await _aclose(steps)
+
+    def _astream(self: BaseChatModel, *args: Any, **kwargs: Any) -> Any:
+        if MARK not in self.__dict__ and wrapped.whole is None:
+            return original(self, *args, **kwargs)
+        return measured(self, args, kwargs)
+
+    return _astream
+
+
+async def _anext(call: Call, steps: Any) -> Any:
+    token = attach(call.context)
+    try:
+        return await steps.__anext__()
+    except StopAsyncIteration:
+        return _END
+    finally:
+        detach(token)
+
+
+async def _ainside(
+    model: BaseChatModel, items: AsyncIterable[Any], observe: Observe
+) -> AsyncIterator[Any]:
+    outer = _entered(model)
+    async for item in items:
+        if outer is not None:
+            observe(outer, item)
+        yield item
+
+
+async def _aclose(steps: Any) -> None:
+    # When the consumer goes away. Where nobody instruments, the event loop closes it later, and
+    # nobody sees what that raises.
+    if hasattr(steps, "aclose"):
+        with suppress(Exception):
+            await steps.aclose()
+
+
+WRAPPERS: dict[str, Callable[[Method, Wrapped], Method]] = {
+    "_generate": _generate,
+    "_agenerate": _agenerate,
+    "_stream": _stream,
+    "_astream": _astream,
+    "_stream_chat_model_events": partial(_stream, observe=Call.event),
+    "_astream_chat_model_events": partial(_astream, observe=Call.event),
+}
+"""The methods that LangChain documents as what a chat model implements, and their wrappers."""

@@ -136,7 +136,7 @@ class AsyncModel(SyncModel):
 
 
 class StreamModel(SyncModel):
-    """Streams *chunks*, with `_stream` only; an exception among them is raised there."""
+    """Streams *chunks*, with `_stream` only; an exception, or its class, is raised there."""
 
     chunks: list[Any] = Field(default_factory=script)
 
@@ -192,7 +192,7 @@ class EventModel(SyncModel):
 
 
 def _chunk_or_error(item: Any) -> ChatGenerationChunk:
-    if isinstance(item, BaseException):
+    if not hasattr(item, "message"):
         raise item
     # LangChain changes chunks in place: a script must give the same ones again.
     fresh: ChatGenerationChunk = item.model_copy(update={"message": item.message.model_copy()})

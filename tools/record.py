@@ -14,6 +14,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from enum import Enum
+from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,7 +153,12 @@ def _far(url: str) -> bool:
 
 def _package(model: BaseChatModel) -> str:
     """The distribution of the class, with its version."""
-    (name, *_) = packages_distributions()[type(model).__module__.partition(".")[0]]
+    return _distribution(type(model).__module__.partition(".")[0])
+
+
+@cache
+def _distribution(package: str) -> str:
+    (name, *_) = packages_distributions()[package]
     return f"{name} {version(name)}"
 
 

@@ -79,7 +79,9 @@ STATUSES: Mapping[int, str] = {
 }
 
 _LONGEST_TEXT = 2000
-_CODE_PATHS = ("error.type", "error.code", "error.error.type", "code", "type", "Error.Code")
+_CODE_PATHS = tuple(
+    place + key for place in ("error.", "Error.", "") for key in ("code", "Code", "type")
+)
 
 
 def read_failure(error: Exception, provider: Provider, *, mid_stream: bool) -> Failure:

@@ -28,6 +28,7 @@ class Fold:
         self._provider = provider
         self._choices = choices
         self._reasons: list[Any] = []
+        self._seen: Any = None
         self._metadata: dict[str, Any] = {}
         self._kwargs: dict[str, Any] = {}
         self._refusals: list[Any] = []
@@ -50,7 +51,8 @@ class Fold:
         metadata = message.response_metadata
         if info:
             metadata = {**info, **metadata}
-        if metadata:
+        if metadata and (metadata != self._seen or self._choices > 1):
+            self._seen = metadata  # most chunks repeat `model_provider`, and no more
             self._keep(metadata)
         if message.additional_kwargs:
             self._kwargs.update({k: v for k, v in message.additional_kwargs.items() if v})

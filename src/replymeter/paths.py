@@ -32,7 +32,14 @@ def values_at(root: Any, path: str) -> Iterator[Any]:
 
 def value_at(root: Any, path: str) -> Any:
     """The first value at *path*, or None."""
-    return next(values_at(root, path), None)
+    node = root
+    for step in _steps(path):
+        if step == "*":
+            return next(values_at(root, path), None)
+        if type(node) is not dict and not isinstance(node, Mapping):
+            return None
+        node = node.get(step)
+    return node
 
 
 def _walk(node: Any, steps: tuple[str, ...]) -> Iterator[Any]:

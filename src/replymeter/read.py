@@ -84,7 +84,7 @@ def read(
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def _attributes(choice: RawChoice, provider: Provider, mode: str) -> Iterator[tuple[str, object]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
 from opentelemetry import metrics, trace
 
@@ -113,7 +113,6 @@ class Telemetry:
         self._record = {metric: _recorder(meter, metric) for metric in names.METRICS}
         self.given = tracer_provider is not None or meter_provider is not None
         self._listening = self.given
-        self._tracer_provider = tracer_provider
         self._meter_provider = meter_provider
         self._zeroed_for: object = None
         self._series: dict[tuple[Any, ...], Series] = {}
@@ -190,25 +189,17 @@ class Telemetry:
             LOG.warning(message)
 
 
-# By identity, which each value keeps alive.
-_TELEMETRY: WeakValueDictionary[tuple[int, int], Telemetry] = WeakValueDictionary()
-
-
+@lru_cache(maxsize=64)
 def telemetry_of(
     tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None
 ) -> Telemetry:
-    """The telemetry of these providers, made once."""
-    key = id(tracer_provider), id(meter_provider)
-    telemetry = _TELEMETRY.get(key)
-    if telemetry is None:
-        telemetry = _TELEMETRY[key] = Telemetry(tracer_provider, meter_provider)
-    return telemetry
+    """The telemetry of these providers, made once: the caps on labels are the process'."""
+    return Telemetry(tracer_provider, meter_provider)
 
 
 def zero_after_set_up() -> None:
     """Create at 0 what `instrument()` found before there was an SDK."""
-    for telemetry in tuple(_TELEMETRY.values()):
-        telemetry.create_at_zero()
+    telemetry_of(None, None).create_at_zero()
 
 
 def zeros(provider: Provider) -> Iterator[Measurement]:

@@ -34,6 +34,8 @@ USAGE_METADATA = UsageSource(
 )
 
 _PARTS = ("cache_read", "cache_write", "reasoning")
+_ALL = ("input_tokens", "output_tokens", "total_tokens", *_PARTS)
+_SIDES = ("input_modalities", "output_modalities")
 
 
 def read_usage(
@@ -46,21 +48,24 @@ def read_usage(
     has it. Paths of values that are no counts are appended to *rejected*.
     """
     counts: dict[str, Any] = {}
+    whole = False
     for source in (USAGE_METADATA, *provider.usage):
-        found = _counts(choice, source, rejected)
+        wanted = tuple(part for part in _PARTS if part not in counts) if whole else _ALL
+        found = _counts(choice, source, wanted, rejected)
         _drop_invented_zeros(found, provider.invented_zeros)
-        if "input_tokens" not in counts and "output_tokens" not in counts:
-            counts.update(found)
-        else:
-            for part in _PARTS:
-                if part in found:
-                    counts.setdefault(part, found[part])
-    if "input_tokens" not in counts and "output_tokens" not in counts:
+        if not whole and source.input_excludes_cache and "input_tokens" in found:
+            found["input_tokens"] += found.get("cache_read", 0) + found.get("cache_write", 0)
+        counts.update(found)
+        whole = whole or "input_tokens" in counts or "output_tokens" in counts
+    if not whole:
         return None
+    _include_reasoning(counts)
     return Usage(**counts, suspect=suspect)
 
 
 def _drop_invented_zeros(counts: dict[str, Any], invented: tuple[str, ...]) -> None:
+    if not invented:
+        return
     nothing = not counts.get("input_tokens") and not counts.get("output_tokens")
     for name in invented:
         if counts.get(name) == 0:
@@ -69,16 +74,15 @@ def _drop_invented_zeros(counts: dict[str, Any], invented: tuple[str, ...]) -> N
         counts.pop("output_tokens", None)
 
 
-def _counts(choice: Mapping[str, Any], source: UsageSource, rejected: list[str]) -> dict[str, Any]:
+def _counts(
+    choice: Mapping[str, Any], source: UsageSource, wanted: tuple[str, ...], rejected: list[str]
+) -> dict[str, Any]:
     counts: dict[str, Any] = {}
-    for name in ("input_tokens", "output_tokens", "total_tokens", *_PARTS):
+    for name in wanted:
         value = _first_non_zero(choice, getattr(source, name), rejected)
         if value is not None:
             counts[name] = value
-    if source.input_excludes_cache and "input_tokens" in counts:
-        counts["input_tokens"] += counts.get("cache_read", 0) + counts.get("cache_write", 0)
-    _include_reasoning(counts)
-    for side in ("input_modalities", "output_modalities"):
+    for side in _SIDES if wanted is _ALL else ():
         split = {
             modality: value
             for modality, path in getattr(source, side).items()

@@ -16,13 +16,13 @@ SLOW = "slow"
 
 # How often each case is played for each flavour that has it: mostly good answers, as in life.
 TIMES: Mapping[str, int] = {
-    "ok": 6,
+    "ok": 10,
     "tool_calls": 2,
     "cache_read": 2,
     "cache_write": 1,
     "reasoning": 2,
     "stop_sequence": 1,
-    "length": 3,
+    "length": 2,
     "length_context": 1,
     "n2": 1,
     "content_filter": 1,

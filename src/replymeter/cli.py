@@ -1,0 +1,70 @@
+"""The command `replymeter`: each subcommand is imported when it is called."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand.
+
+    Args:
+        arguments: The command line without the program's name; None is the process' own.
+
+    Returns:
+        The process' exit code.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        print("Stopped.")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="replymeter", description="OpenTelemetry for LangChain chat models."
+    )
+    parser.add_argument("--version", action="version", version=f"replymeter {_version()}")
+    commands = parser.add_subparsers(metavar="command", required=True)
+    demo = commands.add_parser(
+        "demo",
+        help="see it at work: no key, no network",
+        description="Instrumented models of eight providers get recorded replies, and you see "
+        "what the counters say. No key, no network. Exit code 1: the counters are not what the "
+        "providers said; 2: nothing could be sent to --otlp.",
+    )
+    demo.add_argument(
+        "--otlp", metavar="URL", help="send the same to a collector: http://localhost:4318"
+    )
+    demo.add_argument(
+        "--seconds",
+        type=float,
+        help="how long the calls take together; 0: as fast as possible "
+        "(default: 16 in a terminal, else 0)",
+    )
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return version("replymeter")
+    except PackageNotFoundError:  # a checkout on the path, not installed
+        return "0"
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from replymeter.demo.run import run
+
+    return run(otlp=options.otlp, seconds=options.seconds)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

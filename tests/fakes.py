@@ -245,14 +245,15 @@ def endings(captured: Captured) -> list[Ended]:
     spans = [ended(span) for span in captured.spans]
     read = sum(one.read or 0 for one in spans)
     written = sum(one.written or 0 for one in spans)
-    in_spans = (len(spans), read, written, written, sum(len(one.reasons) for one in spans), 0)
-    in_metrics = (
+    choices = sum(len(one.reasons) for one in spans)
+    in_spans: list[float] = [len(spans), read, written, written, choices, 0]
+    in_metrics = [
         captured.count(names.DURATION.name),
         captured.total(names.INPUT_TOKENS.name),
         captured.total(names.OUTPUT_TOKENS.name),
         captured.total(names.OUTPUT_TOKENS_BY_REASON.name),
         captured.total(names.FINISH_REASON_COUNT.name),
         captured.total(names.INTERNAL_ERRORS.name),
-    )
+    ]
     assert in_spans == in_metrics
     return spans

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,16 +70,22 @@ def cases() -> Iterator[Any]:
                     yield pytest.param(flavour, name, mode, id=f"{flavour}-{name}-{mode}")
 
 
+@lru_cache
+def shared(flavour: str, url: str) -> BaseChatModel:
+    """One model a flavour: making its client takes longer than a call."""
+    return chat_model(flavour, url)
+
+
 @pytest.fixture
-def model(
-    wire: WireServer, grpc: GrpcServer
-) -> Callable[[str, str, str], BaseChatModel]:
+def model(wire: WireServer, grpc: GrpcServer) -> Callable[[str, str, str], BaseChatModel]:
     """The real class of a flavour, at the wire server; VertexAI's async side speaks gRPC only."""
 
     def model(flavour: str, name: str, mode: str) -> BaseChatModel:
         if flavour == "vertexai" and mode.startswith("a"):
             return chat_model(flavour, grpc.url(name), transport="grpc")
-        return chat_model(flavour, wire.url(flavour, name))
+        if flavour == "fireworks" and mode.startswith("a"):  # its client keeps its event loop
+            return chat_model(flavour, wire.url(flavour, name))
+        return shared(flavour, wire.add(flavour, "current", load_case(flavour, name)))
 
     return model
 

@@ -52,6 +52,7 @@ MESSAGE_FIELDS = (
     "additional_kwargs",
 )  # fmt: skip
 # What `replymeter.failures` may look at.
+SET_UP = ("stream_usage", "use_responses_api")  # attributes that rows ask for
 ERROR_FIELDS = ("status_code", "code", "type", "body", "response")
 
 
@@ -136,13 +137,16 @@ async def _answer(model: BaseChatModel, mode: str, request: Mapping[str, Any]) -
 
 
 def _identity(model: BaseChatModel) -> dict[str, Any]:
-    """What tells the provider of *model*: its class' names, and its addresses but for loopback."""
+    """What tells the provider of *model*, and how it is set up; addresses but for loopback."""
     paths = {path for provider in PROVIDERS for path in provider.urls if "." not in path}
     urls = {path: getattr(model, path, None) for path in sorted(paths)}
     return {
         "llm_type": model._llm_type,
         "ls_params": plain(model._get_ls_params()),
-        "urls": {path: url for path, url in urls.items() if isinstance(url, str) and _far(url)},
+        "attributes": {
+            **{path: url for path, url in urls.items() if isinstance(url, str) and _far(url)},
+            **{name: True for name in SET_UP if getattr(model, name, None)},
+        },
     }
 
 

@@ -150,14 +150,8 @@ def _client_of(flavour: str) -> Callable[[str], dict[str, Any]]:
     return clients
 
 
-def absent_packages() -> dict[str, list[str]]:
-    """The packages that are not installed, and the classes that are replayed because of that."""
-    absent: dict[str, list[str]] = {}
-    for flavour in FLAVOURS:
-        if not installed(flavour):
-            recorded = recorded_replies()[flavour]
-            package = str(recorded["package"]).partition(" ")[0]
-            classes = absent.setdefault(package, [])
-            if recorded["class"] not in classes:
-                classes.append(recorded["class"])
-    return absent
+def absent_packages() -> list[str]:
+    """The providers' packages that are not installed, so that their recordings are replayed."""
+    absent = (flavour for flavour in FLAVOURS if not installed(flavour))
+    packages = (str(recorded_replies()[flavour]["package"]) for flavour in absent)
+    return list(dict.fromkeys(package.partition(" ")[0] for package in packages))

@@ -38,8 +38,7 @@ def recorded_replies() -> dict[str, Any]:
 class ReplayModel(BaseChatModel):
     """Gives `answers`, by mode, after `delay` seconds, and a chunk every `pause` seconds.
 
-    `identity` is what tells which provider's class was recorded; `urls` are its attributes that
-    hold an address.
+    `identity` is what tells which provider's class was recorded.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -84,7 +83,7 @@ class ReplayModel(BaseChatModel):
 def replay_model(flavour: Mapping[str, Any], answers: Answer, **settings: Any) -> ReplayModel:
     """A model that looks like the recorded class of *flavour* and gives *answers*."""
     identity = flavour["identity"]
-    return ReplayModel(answers=answers, identity=identity, **identity["urls"], **settings)
+    return ReplayModel(answers=answers, identity=identity, **identity["attributes"], **settings)
 
 
 def result_of(answer: Answer) -> ChatResult:

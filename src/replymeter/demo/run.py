@@ -76,8 +76,9 @@ def run(*, otlp: str | None = None, seconds: float | None = None) -> int:
 
 
 def _announce(otlp: str | None) -> None:
-    for package, classes in absent_packages().items():
-        print(f"{package} is not installed: recorded messages of {', '.join(classes)} are replayed.")
+    absent = absent_packages()
+    if absent:
+        print(f"Not installed, so recorded messages are replayed instead: {', '.join(absent)}.")
     if otlp:
         print(f"The same telemetry goes to {otlp}.")
 

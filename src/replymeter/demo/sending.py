@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 _CONNECT = 3.0  # seconds
-_EXPORT = 4  # seconds
+_EXPORT = 3  # seconds
 _PORTS = {"http": 80, "https": 443}
 
 

@@ -68,7 +68,7 @@ class PlainView:
 
     def loading(self, what: str, done: int, of: int) -> None:
         if done == 0:
-            print(f"Loading the classes of {of} kinds of models ...", flush=True)
+            print(f"Loading {of} kinds of models ...", flush=True)
 
     def playing(self, numbers: Numbers, done: int, of: int) -> None:
         if done < self._next and done < of:
@@ -127,7 +127,7 @@ class LiveView:
             Text("Replymeter demo: what the counters say, live", style="bold"),
             _headline(numbers),
             Text(),
-            _table(models),
+            _table(models, self._console.width),
             Text(),
             _counts(numbers, room),
             _progress("calls", done, of, clock),
@@ -138,11 +138,14 @@ class LiveView:
         from rich.text import Text
 
         self._live.stop()
-        show = self._console.print
-        show(Text("Replymeter demo: what the counters say", style="bold"), Text(), sep="\n")
-        show(_headline(numbers), Text(), _table(report.models_table(numbers)), Text(), sep="\n")
-        show(_counts(numbers, 20), Text(), Text(LEDGER, style="bold"), sep="\n")
-        show(_table(report.ledger_table(rows)))
+        show, width = self._console.print, self._console.width
+        show(Text("Replymeter demo: what the counters say", style="bold"), _headline(numbers))
+        show()
+        show(_table(report.models_table(numbers), width))
+        show()
+        show(_counts(numbers, 20))
+        show()
+        show(Text(LEDGER, style="bold"), _table(report.ledger_table(rows), width))
 
 
 def _headline(numbers: Numbers) -> RenderableType:
@@ -160,19 +163,23 @@ def _headline(numbers: Numbers) -> RenderableType:
     return grid
 
 
-def _table(table: report.Table) -> RenderableType:
+def _table(table: report.Table, width: int) -> RenderableType:
     """Only the last of the texts gives way where it is narrow: no number is ever cut."""
     from rich.table import Table
 
     drawn = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold cyan")
+    lines = (table.columns, *table.rows)
+    widths = [max(len(line[index]) for line in lines) for index in range(len(table.columns))]
+    elastic = table.left - 1
+    widths[elastic] = max(1, min(widths[elastic], width - sum(widths) - len(widths) + widths[elastic]))
     for index, column in enumerate(table.columns):
-        widest = max(len(line[index]) for line in (table.columns, *table.rows))
         drawn.add_column(
             column,
             justify="left" if index < table.left else "right",
             no_wrap=True,
             overflow="ellipsis",
-            min_width=None if index == table.left - 1 else widest,
+            min_width=widths[index],
+            max_width=widths[index],
         )
     for row in table.rows:
         drawn.add_row(*row)

@@ -83,7 +83,7 @@ def cyclic() -> dict[str, Any]:
     return circle
 
 
-def deep(depth: int = 100_000) -> dict[str, Any]:
+def deep(depth: int = 20_000) -> dict[str, Any]:
     """A dict in a dict in a dict ..."""
     made: dict[str, Any] = {}
     for _ in range(depth):
@@ -110,8 +110,8 @@ GARBAGE: dict[str, Callable[[], Any]] = {
     "complex": lambda: 1j,
     "cyclic": cyclic,
     "deep": deep,
-    "huge list": lambda: list(range(1_000_000)),
-    "huge dict": lambda: dict.fromkeys(range(300_000), "stop"),
+    "huge list": lambda: list(range(200_000)),
+    "huge dict": lambda: dict.fromkeys(range(50_000), "stop"),
     "keys": lambda: {None: 1, 3: 2, (): 3, True: 4},
     "nasty": Nasty,
     "nasty text": lambda: NastyText("stop"),

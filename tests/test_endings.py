@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from pydantic import Field
 
 from replymeter import call
@@ -256,3 +257,24 @@ def test_a_bug_of_ours_is_ours(
     assert captured.total(names.INTERNAL_ERRORS.name, kind=step) == 3
     (record,) = caplog.records
     assert (record.name, "SECRET" in record.getMessage()) == ("replymeter", False)
+
+
+class Failing(SpanProcessor):
+    """A processor of the application's that has a bug."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Fail."""
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("mode", ["invoke", "stream"])
+def test_a_bug_of_a_span_processor_does_not_replace_the_reply(
+    mode: str, instrument: Instrument, captured: Captured
+) -> None:
+    """What ends a span is the application's, but the reply is worth more than the span."""
+    captured.tracer_provider.add_span_processor(Failing())
+    llm = instrument(StreamModel())
+    assert list(getattr(llm, mode)("x"))
+    llm.errors = [KeyError("mine")]
+    with pytest.raises(KeyError):
+        list(getattr(llm, mode)("x"))

@@ -64,7 +64,10 @@ CLASS_NAMES: Mapping[str, str] = {
     "ProtocolError": "connection",
     "ChunkedEncodingError": "connection",
     "HTTPClientError": "connection",
-    "OSError": "connection",
+    "ClientConnectionError": "connection",
+    "ClientPayloadError": "connection",
+    "gaierror": "connection",
+    "SSLError": "connection",
 }
 
 STATUSES: Mapping[int, str] = {

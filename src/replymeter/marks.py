@@ -73,8 +73,11 @@ class Mark:
         """Find what *model* calls, make the model ready, and create its series at 0."""
         made = self.instrumentation
         self.target = target = find(model, made.settings.provider)
-        if target.provider.prepare:
-            target.provider.prepare(model)
+        try:
+            if target.provider.prepare:
+                target.provider.prepare(model)
+        except Exception as error:  # noqa: BLE001  # the model works, only not made ready
+            made.telemetry.failed("begin", error)
         name = request_model(model, {}, target.provider)
         if name is not None:
             made.telemetry.series(target, name)

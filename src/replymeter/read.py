@@ -9,6 +9,7 @@ it does only when there is a single choice), `additional_kwargs`, `message_id`, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replymeter.conventions import OTHER, RESPONSE_ID, RESPONSE_MODEL
@@ -80,7 +81,10 @@ def read(
         attributes=attributes,
         rejected=tuple(rejected),
     )
-    return provider.repair(reading, first) if provider.repair else reading
+    if provider.repair:
+        reading = provider.repair(reading, first)
+    own = provider.own_attributes
+    return replace(reading, attributes={own.get(k, k): v for k, v in reading.attributes.items()})
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -90,7 +94,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 def _attributes(choice: RawChoice, provider: Provider, mode: str) -> Iterator[tuple[str, object]]:
     for row in provider.fields:
         if row.mode in (None, mode) and (value := _field(choice, row)) is not None:
-            yield provider.own_attributes.get(row.attribute, row.attribute), value
+            yield row.attribute, value
     identity = word(choice["message_id"])
     if identity and not identity.startswith(("lc_", "run-", "run--")):
         yield RESPONSE_ID, identity

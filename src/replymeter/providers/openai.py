@@ -60,7 +60,7 @@ def _api_type(reading: Reading, choice: Mapping[str, Any]) -> Reading:
     metadata = choice["response_metadata"]
     responses = metadata.get("object") == "response" or "status" in metadata
     api = "responses" if responses else "chat_completions"
-    return replace(reading, attributes={**reading.attributes, names.OPENAI_API_TYPE: api})
+    return replace(reading, attributes={**reading.attributes, names.API_TYPE: api})
 
 
 def _stream_usage(model: BaseChatModel) -> str | None:
@@ -90,6 +90,7 @@ OPENAI = Provider(
         LOGPROB,
     ),
     own_attributes={
+        names.API_TYPE: names.OPENAI_API_TYPE,
         names.SERVICE_TIER: names.OPENAI_RESPONSE_SERVICE_TIER,
         names.SYSTEM_FINGERPRINT: names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT,
     },

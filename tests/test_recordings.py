@@ -1,0 +1,325 @@
+"""What real provider classes made of each wire case, read without any provider's package.
+
+`make record` writes the recordings.
+"""
+
+from __future__ import annotations
+
+import json
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from replymeter.demo.cases import expected
+from replymeter.demo.replay import chunks_of, replay_model, result_of
+from replymeter.emit import attributes
+from replymeter.failures import _codes, read_failure
+from replymeter.fold import Fold
+from replymeter.paths import values_at
+from replymeter.providers import PROVIDERS, find
+from replymeter.read import choices_of, read
+from replymeter.reading import Ending, Reading, Request, Timing
+from tests.test_exactness import on_span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from replymeter.providers.spec import Provider
+
+    Recording = dict[str, Any]
+
+FOLDER = Path(__file__).parent / "recordings"
+MODES = ("invoke", "ainvoke", "stream", "astream")
+
+
+@cache
+def load(recording: str) -> Recording:
+    """A recording by `flavour/case`."""
+    loaded: Recording = json.loads((FOLDER / f"{recording}.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+RECORDINGS = sorted(f"{path.parent.name}/{path.stem}" for path in FOLDER.glob("*/*.json"))
+ANSWERS = [(name, mode) for name in RECORDINGS for mode in MODES if mode in load(name)]
+
+
+class Read:
+    """One recorded answer, read: what a call of it would have ended with."""
+
+    def __init__(self, name: str, mode: str) -> None:
+        recording = load(name)
+        self.provider: Provider = find(replay_model(recording, {})).provider
+        self.mode = mode.removeprefix("a")
+        self.choices: list[Mapping[str, Any]] = []
+        self.error: Exception | None = None
+        request = Request(choices=recording.get("request", {}).get("n", 1))
+        reading = self._reading(recording[mode], request)
+        failure = None
+        if self.error:
+            mid_stream = bool(recording[mode].get("chunks"))
+            failure = read_failure(self.error, self.provider, mid_stream=mid_stream)
+        self.ending = Ending(
+            outcome="error" if failure else "ok",
+            request=request,
+            reading=reading,
+            timing=Timing(duration=1.0),
+            failure=failure,
+        )
+
+    def _reading(self, answer: Recording, request: Request) -> Reading:
+        fold = Fold(self.provider, request.choices)
+        try:
+            if self.mode == "invoke":
+                self.choices = choices_of(result_of(answer))
+            else:
+                for chunk in chunks_of(answer):
+                    fold.add(chunk.message, chunk.generation_info)
+        except Exception as error:  # noqa: BLE001  # it was recorded
+            self.error = error
+        if self.mode == "stream" and answer["chunks"]:
+            self.choices = fold.choices()
+        return read(self.choices, self.provider, mode=self.mode, suspect=fold.running_totals)
+
+
+@cache
+def read_answer(name: str, mode: str) -> Read:
+    """Each answer is read once for all tests."""
+    return Read(name, mode)
+
+
+@pytest.mark.parametrize(("name", "mode"), ANSWERS)
+def test_recording_says_what_the_wire_said(name: str, mode: str) -> None:
+    """Each fact of the wire is read from the recorded message, and none that is not on it."""
+    grpc = name.startswith("vertexai/") and mode.startswith("a")
+    want = expected(load(name), stream=mode.endswith("stream"), grpc=grpc)
+    if "blocks" in want:
+        want["blocks"] = sorted(map(list, want["blocks"]))
+
+    assert want == on_span(attributes(read_answer(name, mode).ending))
+    assert read_answer(name, mode).ending.reading.rejected == ()
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_every_finish_reason_is_known(name: str) -> None:
+    """A provider's word is in its rows, be it as `other`."""
+    for mode in MODES:
+        if mode in load(name):
+            answer = read_answer(name, mode)
+            words = {choice.raw for choice in answer.ending.reading.choices if choice.raw}
+            unknown = words - answer.provider.finish_reasons.keys()
+            assert not unknown, (
+                f"{name} ({mode}) ended by {sorted(unknown)}, which no row knows: add it to "
+                f"finish_reasons of {answer.provider.name} in src/replymeter/providers."
+            )
+
+
+# --- fields that nothing reads ----------------------------------------------------------------
+
+# Metadata that is known and left alone, and why. A path covers all that is below it.
+IGNORED = {
+    "response_metadata.model_provider": "LangChain's own name of the provider",
+    "response_metadata.model_name": "where no row reads it, it is the request's, handed back",
+    "response_metadata.model": "the same, under another name",
+    "response_metadata.model_id": "the same, under another name",
+    "response_metadata.object": "a constant",
+    "response_metadata.created_at": "a clock; the span has its own",
+    "response_metadata.service_tier": "where no row reads it, it is the request's, handed back",
+    "response_metadata.is_blocked": "the ratings say what blocked",
+    "response_metadata.finish_message": "explanations are content",
+    "response_metadata.stop_details.explanation": "explanations are content",
+    "response_metadata.stop_details.type": "a constant",
+    "response_metadata.usage.cache_creation": "usage_metadata has it",
+    "response_metadata.usage.output_tokens_details": "usage_metadata has it",
+    "response_metadata.additionalModelResponseFields": "usage_metadata has it",
+    "response_metadata.ResponseMetadata": "headers and retries of the HTTP exchange",
+    "additional_kwargs.tool_calls": "content",
+    "additional_kwargs.function_call": "content",
+    "additional_kwargs.refusal": "content; that there is one is read by `replymeter.read`",
+    "additional_kwargs.usage": "response_metadata has it",
+    "additional_kwargs.stop_reason": "response_metadata has it",
+    "additional_kwargs.model_id": "the request's, handed back",
+}
+
+
+def leaves(value: Any, path: str) -> Iterator[str]:
+    """The path of every value that says something; an item of a list is `*`."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, f"{path}.{key}")
+    elif isinstance(value, list):
+        for inner in value:
+            yield from leaves(inner, f"{path}.*")
+    elif value not in (None, "", False):
+        yield path
+
+
+def read_paths(provider: Provider) -> Iterator[str]:
+    """Every path that the rows of *provider* read."""
+    yield from provider.finish_reason
+    for row in provider.fields:
+        yield row.path
+    for source in provider.usage:
+        yield from usage_paths(source)
+    for block in provider.blocks:
+        yield block.path
+        yield from (f"{block.path}.{key}" for key in (block.word, block.when) if key)
+
+
+def usage_paths(source: Any) -> Iterator[str]:
+    """Every path of one source of counts."""
+    for name in ("input_tokens", "output_tokens", "total_tokens", "cache_read", "cache_write",
+                 "reasoning"):  # fmt: skip
+        for path in getattr(source, name):
+            yield from [path] if isinstance(path, str) else path
+    yield from source.input_modalities.values()
+    yield from source.output_modalities.values()
+
+
+def below(path: str, pattern: str) -> bool:
+    """Whether *path* is at or below *pattern*."""
+    steps, wanted = path.split("."), pattern.split(".")
+    return len(steps) >= len(wanted) and all(
+        step == want or "*" in (want, step) for step, want in zip(steps, wanted, strict=False)
+    )
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_every_field_is_read_or_ignored(name: str) -> None:
+    """Nothing in the metadata goes unnoticed."""
+    for mode in MODES:
+        if mode not in load(name):
+            continue
+        answer = read_answer(name, mode)
+        known = [*read_paths(answer.provider), *IGNORED]
+        unread = sorted(
+            path
+            for choice in answer.choices
+            for root in ("response_metadata", "additional_kwargs")
+            for path in set(leaves(choice[root], root))
+            if not any(below(path, pattern) for pattern in known)
+        )
+        assert not unread, (
+            f"{name} ({mode}) carries {unread}, which no row of {answer.provider.name} reads: add "
+            "a row in src/replymeter/providers, or name it in IGNORED here and say why."
+        )
+
+
+# --- rows that nothing exercises --------------------------------------------------------------
+
+# Rows that no recording exercises, and why: provider, pattern of the row, reason.
+SHARED = "a row of OpenAI's protocol, which its servers share; this one does not send it"
+RARE = "documented, but no wire case says it yet"
+WAIVED = (
+    ("*", "finish reason function_call", "OpenAI's word before there were tools"),
+    ("*", "field replymeter.mean_logprob *", "log probabilities come only when asked for"),
+    ("*", "field replymeter.system_fingerprint *", SHARED),
+    ("*", "usage *.cache_write_tokens", SHARED),
+    ("mistral_ai", "usage *.num_cached_tokens", "LangChain's package hands on the other count"),
+    ("together", "usage *.token_usage.cached_tokens", "LangChain's package drops it"),
+    ("anthropic", "finish reason compaction", RARE),
+    ("anthropic", "block *.category frontier_llm", RARE),
+    ("anthropic", "block *.category general_harms", RARE),
+    ("anthropic", "error code request_too_large", RARE),
+    ("anthropic", "error code timeout_error", RARE),
+    ("aws.bedrock", "finish reason compaction", RARE),
+    ("aws.bedrock", "error *", RARE),
+    ("aws.bedrock", "block *.guardrail.*", RARE),
+    ("openai", "error *", RARE),
+    ("openai", "finish reason *", "a status of Responses that LangChain raises as an error"),
+    ("gcp.vertex_ai", "block *.prompt_feedback.block_reason", "older packages only"),
+    ("gcp.vertex_ai", "block *.safety_ratings.* HARM_CATEGORY_*", RARE),
+    ("gcp.vertex_ai", "block word *", RARE),
+    ("gcp.vertex_ai", "finish reason *", RARE),
+    ("gcp.vertex_ai", "field replymeter.citations *", RARE),
+)
+
+
+def rows(provider: Provider) -> set[str]:
+    """Every row of *provider*, in words."""
+    found = {f"field {row.attribute} {row.path}" for row in provider.fields}
+    for source in provider.usage:
+        found |= {f"usage {path}" for path in usage_paths(source)}
+    found |= {f"finish reason {word}" for word in provider.finish_reasons}
+    for block in provider.blocks:
+        found.add(f"block {block.path}")
+        found |= {f"block {block.path} {word}" for word in block.categories}
+    found |= {f"block word {word}" for word in provider.block_words}
+    found |= {f"error code {code}" for code in provider.error_codes}
+    return found | {f"error text {text.part}" for text in provider.error_texts}
+
+
+def exercised(answer: Read) -> Iterator[str]:
+    """The rows that one recorded answer exercises."""
+    provider = answer.provider
+    for choice in answer.choices:
+        for row in provider.fields:
+            if row.mode in (None, answer.mode) and any(values_at(choice, row.path)):
+                yield f"field {row.attribute} {row.path}"
+        for source in provider.usage:
+            for path in usage_paths(source):
+                if any(value is not None for value in values_at(choice, path)):
+                    yield f"usage {path}"
+        for block in provider.blocks:
+            for item in values_at(choice, block.path):
+                yield f"block {block.path}"
+                yield f"block {block.path} {item.get(block.word) if block.word else item}"
+    for one in answer.ending.reading.choices:
+        yield f"finish reason {one.raw}"
+        yield f"block word {one.raw}"
+    if answer.error:
+        classes = (base.__name__ for base in type(answer.error).__mro__)
+        yield from (f"error code {code}" for code in (*_codes(answer.error), *classes))
+        for text in provider.error_texts:
+            if text.part in str(answer.error):
+                yield f"error text {text.part}"
+
+
+@cache
+def exercised_rows() -> dict[str, set[str]]:
+    """The rows that the recordings exercise, by the provider's name."""
+    found: dict[str, set[str]] = {}
+    for name, mode in ANSWERS:
+        answer = read_answer(name, mode)
+        found.setdefault(answer.provider.name, set()).update(exercised(answer))
+    return found
+
+
+def waivers(provider: Provider, row: str) -> list[tuple[str, str, str]]:
+    """The waivers of a provider's *row*."""
+    return [
+        waiver
+        for waiver in WAIVED
+        if fnmatchcase(provider.name, waiver[0]) and fnmatchcase(row, waiver[1])
+    ]
+
+
+def test_no_waiver_is_stale() -> None:
+    """A waiver goes when a recording exercises its rows."""
+    used = {
+        waiver
+        for provider in PROVIDERS
+        for row in rows(provider) - exercised_rows().get(provider.name, set())
+        for waiver in waivers(provider, row)
+    }
+
+    assert not set(WAIVED) - used
+
+
+@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
+def test_every_row_is_exercised(provider: Provider) -> None:
+    """A row that no recording needs is a guess."""
+    if provider.name == "*":
+        pytest.skip("no provider of its own: tests/test_uses.py")
+    done = exercised_rows().get(provider.name)
+    assert done, (
+        f"{provider.name} has no recording: add wire cases for it to src/replymeter/demo/wire and "
+        "its class to src/replymeter/demo/models.py, then run `make record`."
+    )
+    missing = {row for row in rows(provider) - done if not waivers(provider, row)}
+    assert not missing, (
+        f"no recording exercises these rows of {provider.name}: {sorted(missing)}. Add a wire case "
+        "that does and run `make record`, or name them in WAIVED here and say why."
+    )

@@ -1,0 +1,94 @@
+"""Write the generated parts of the documentation from `replymeter.conventions`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from replymeter import conventions as names
+
+ROOT = Path(__file__).parents[1]
+START, END = "<!-- generated: {} -->", "<!-- end -->"
+CLOSED_SETS = {
+    names.OUTCOME: names.OUTCOMES,
+    names.FINISH_REASON: names.REASONS,
+    names.BLOCK_STAGE: names.STAGES,
+    names.BLOCK_CATEGORY: names.CATEGORIES,
+    names.ERROR_TYPE: names.ERROR_TYPES,
+    names.ERROR_KIND: names.INTERNAL_STEPS,
+}
+
+
+def metrics() -> str:
+    """The table of metrics."""
+    rows = ["| metric | | unit | labels of its own | records |", "|---|---|---|---|---|"]
+    for metric in names.METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        cells = (f"`{metric.name}`", metric.kind, metric.unit, labels, metric.meaning)
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def prometheus() -> str:
+    """The table of Prometheus names."""
+    rows = ["| metric | in Prometheus, by its OTLP receiver |", "|---|---|"]
+    for metric in names.METRICS:
+        suffix = "_{bucket,sum,count}" if metric.kind == "histogram" else ""
+        rows.append(f"| `{metric.name}` | `{metric.prometheus}{suffix}` |")
+    return "\n".join(rows)
+
+
+def attributes() -> str:
+    """The table of attributes."""
+    rows = ["| attribute | type | meaning |", "|---|---|---|"]
+    rows += [f"| `{one.name}` | {one.type} | {one.meaning} |" for one in names.ATTRIBUTES.values()]
+    return "\n".join(rows)
+
+
+def values() -> str:
+    """The values of each label that has a closed set of them."""
+    rows = ["| label | values |", "|---|---|"]
+    for label, closed in CLOSED_SETS.items():
+        rows.append(f"| `{label}` | {', '.join(f'`{value}`' for value in closed)} |")
+    return "\n".join(rows)
+
+
+def buckets() -> str:
+    """The bounds of each histogram."""
+    rows = ["| histogram | buckets |", "|---|---|"]
+    for metric in names.METRICS:
+        if metric.buckets:
+            bounds = ", ".join(f"{bound:.15g}" for bound in metric.buckets)
+            rows.append(f"| `{metric.name}` | {bounds} |")
+    return "\n".join(rows)
+
+
+PARTS = {
+    "metrics": metrics,
+    "prometheus": prometheus,
+    "values": values,
+    "buckets": buckets,
+    "attributes": attributes,
+}
+PAGES = ("README.md", "docs/telemetry.md")
+
+
+def filled(text: str) -> str:
+    """*text* with each generated part between its markers."""
+    for name, part in PARTS.items():
+        start = START.format(name)
+        if start in text:
+            head, _, rest = text.partition(start)
+            _, _, tail = rest.partition(END)
+            text = f"{head}{start}\n\n{part()}\n\n{END}{tail}"
+    return text
+
+
+def main() -> None:
+    """Fill every page that has a generated part."""
+    for page in PAGES:
+        path = ROOT / page
+        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

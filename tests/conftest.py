@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,10 +24,12 @@ def captured() -> Iterator[Captured]:
 
 
 @pytest.fixture
-def instrument(captured: Captured) -> Callable[..., Any]:
-    """`replymeter.instrument` into `captured`."""
+def instrument(captured: Captured) -> Iterator[Callable[..., Any]]:
+    """`replymeter.instrument` into `captured`, undone after the test."""
+    instrumented = []
 
     def instrument(llm: Any, **settings: Any) -> Any:
+        instrumented.append(llm)
         return replymeter.instrument(
             llm,
             tracer_provider=captured.tracer_provider,
@@ -34,7 +37,10 @@ def instrument(captured: Captured) -> Callable[..., Any]:
             **settings,
         )
 
-    return instrument
+    yield instrument
+    for llm in instrumented:
+        with suppress(TypeError):  # a test of what cannot be instrumented
+            replymeter.uninstrument(llm)
 
 
 @pytest.fixture(scope="session")

@@ -197,7 +197,7 @@ def test_big_numbers_keep_their_bucket(instrument: Instrument, captured: Capture
 
 def test_the_first_chunk_counts_even_when_empty(instrument: Instrument, captured: Captured) -> None:
     """Time to first chunk is the time to the first chunk, also to one that says nothing."""
-    instrument(StreamModel(chunks=[chunk(), chunk("hi", usage())])).invoke("x", stream=True)
+    list(instrument(StreamModel(chunks=[chunk(finish_reason="stop")])).stream("x"))
     assert captured.count(names.TIME_TO_FIRST_CHUNK.name) == 1
 
 

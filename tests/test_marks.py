@@ -249,7 +249,6 @@ def test_what_holds_a_model_will_do(index: int, instrument: Instrument, captured
         (FakeEmbeddings(size=3), "a FakeEmbeddings"),
         (RunnableLambda(lambda x: SyncModel().invoke(x)), "a RunnableLambda"),
         (Runnable, "a ABCMeta"),
-        (BaseChatModel, "BaseChatModel"),
         ([], "a list"),
         ({"a": 1}, "a dict"),
     ],
@@ -282,3 +281,23 @@ def test_an_alternative_that_nobody_instrumented_stays_so(
     )
     llm.invoke("x", {"configurable": {"model": "other"}})
     assert captured.spans == ()
+
+
+def test_the_base_class_is_every_chat_model(instrument: Instrument, captured: Captured) -> None:
+    """`instrument(BaseChatModel)` reaches every class there is, and one that comes later."""
+    instrument(BaseChatModel)
+
+    class Later(SyncModel):
+        """Comes after."""
+
+        def _generate(self, *args: Any, **kwargs: Any) -> Any:
+            return super()._generate(*args, **kwargs)
+
+    SyncModel().invoke("x")
+    Later().invoke("x")
+    assert endings(captured) == [OK, OK]
+
+    replymeter.uninstrument(BaseChatModel)
+    Later().invoke("x")
+    assert endings(captured) == [OK, OK]
+    assert "__replymeter_original__" not in vars(Later._generate)

@@ -4,6 +4,8 @@ Writes `tests/recordings/<flavour>/<case>.json`, and for the demo on machines wi
 packages `src/replymeter/demo/replies.json`. Two runs write the same bytes.
 """
 
+# ruff: noqa: SLF001  # it records what the classes give to LangChain, not what LangChain gives on
+
 from __future__ import annotations
 
 import asyncio
@@ -22,14 +24,14 @@ from urllib.parse import urlsplit
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-from langchain_core.messages import HumanMessage  # noqa: E402
+from langchain_core.messages import BaseMessage, HumanMessage
 
-from replymeter.demo.cases import Case, case_names, load_case  # noqa: E402
-from replymeter.demo.grpc_server import GrpcServer  # noqa: E402
-from replymeter.demo.models import FLAVOURS, chat_model  # noqa: E402
-from replymeter.demo.script import demo_cases  # noqa: E402
-from replymeter.demo.server import WireServer  # noqa: E402
-from replymeter.providers import PROVIDERS  # noqa: E402
+from replymeter.demo.cases import Case, case_names, load_case
+from replymeter.demo.grpc_server import GrpcServer
+from replymeter.demo.models import FLAVOURS, chat_model
+from replymeter.demo.script import demo_cases
+from replymeter.demo.server import WireServer
+from replymeter.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 RECORDINGS = ROOT / "tests" / "recordings"
 REPLIES = ROOT / "src" / "replymeter" / "demo" / "replies.json"
-HELLO = [HumanMessage("Tell me a story.")]
+HELLO: list[BaseMessage] = [HumanMessage("Tell me a story.")]
 
 # What differs from run to run: the port, ids that the classes make up, the server's headers.
 VOLATILE = (

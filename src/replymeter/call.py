@@ -55,6 +55,7 @@ class Call:
     __slots__ = (
         "_chunk_timing",
         "_delegated",
+        "_finished",
         "_first_chunk",
         "_first_text",
         "_fold",
@@ -87,6 +88,7 @@ class Call:
         self._telemetry = instrumentation.telemetry
         self._outer = outer
         self._delegated = False
+        self._finished = False
         self._first_chunk: float | None = None
         self._last_chunk = 0.0
         self._first_text: float | None = None
@@ -131,8 +133,10 @@ class Call:
         return sampled
 
     def event(self, event: Any) -> None:
-        """Take one event of a native event stream."""
+        """Take one event of a native event stream; LangChain reads none after the message's end."""
         self._take(event, message_of)
+        if self._finished:
+            self.exhausted()
 
     def chunk(self, chunk: Any) -> None:
         """Take one `ChatGenerationChunk`: a timestamp, and a look at its metadata."""
@@ -152,7 +156,9 @@ class Call:
             if message_of is None:
                 writes = fold.add(item.message, item.generation_info)
             else:
-                writes = fold.add(message_of(item), None)
+                message = message_of(item)
+                self._finished = message.last
+                writes = fold.add(message, None)
             if writes:
                 if self._first_text is None:
                     self._first_text = now
@@ -183,6 +189,8 @@ class Call:
             self._end("abandoned" if isinstance(error, GeneratorExit) else "cancelled", None, None)
 
     def _end(self, outcome: str, error: Exception | None, result: ChatResult | None) -> None:
+        if self.ended:
+            return
         duration = perf_counter() - self._started
         self.ended = True
         failure = None
@@ -199,9 +207,11 @@ class Call:
             self._emit(ending)
         except Exception as broken:  # noqa: BLE001
             self._telemetry.failed("end", broken, self._series)
-        finally:
+        try:
             self._span.end()
-            self.context = Context()  # it holds this call: no cycle may be left behind
+        except Exception as broken:  # noqa: BLE001  # a span processor of the application's
+            self._telemetry.failed("end", broken, self._series)
+        self.context = Context()  # it holds this call: no cycle may be left behind
 
     def _failure(self, error: Exception) -> Failure:
         mid_stream = self._first_chunk is not None

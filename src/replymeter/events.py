@@ -19,6 +19,7 @@ class EventMessage:
     additional_kwargs: Mapping[str, Any] = field(default_factory=dict)
     usage_metadata: Any = None
     id: Any = None
+    last: bool = False
 
 
 def message_of(event: Mapping[str, Any]) -> EventMessage:
@@ -39,5 +40,6 @@ def message_of(event: Mapping[str, Any]) -> EventMessage:
             response_metadata=event.get("metadata") or {},
             additional_kwargs=event.get("additional_kwargs") or {},
             usage_metadata=event.get("usage"),
+            last=True,
         )
     return EventMessage(id=event.get("id") if kind == "message-start" else None)

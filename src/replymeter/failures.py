@@ -7,10 +7,12 @@ Anthropic's mid-stream errors carry 200, Ollama's -1), the class.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from replymeter.paths import value_at, word
+from replymeter.read import blocks_at, distinct
 from replymeter.reading import Block, Failure
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ STATUSES: Mapping[int, str] = {
 }
 
 _LONGEST_TEXT = 2000
+_LONGEST_BODY = 20_000
 _CODE_PATHS = tuple(
     place + key for place in ("error.", "Error.", "") for key in ("code", "Code", "type")
 )
@@ -96,8 +99,10 @@ def read_failure(error: Exception, provider: Provider, *, mid_stream: bool) -> F
     kind = told.type if told else _kind(error, codes, provider)
     if mid_stream and kind in ("connection", "_OTHER"):
         kind = "stream_broken"
-    blocks: tuple[Block, ...] = ()
-    if kind == "content_filter":
+    blocks = distinct(blocks_at({"body": _body(error)}, provider.error_blocks))
+    if blocks:
+        kind = "content_filter"
+    elif kind == "content_filter":
         blocks = (Block(told.stage if told else "prompt", "other", code),)
     return Failure(type=kind, exception=name, code=code, blocks=blocks)
 
@@ -124,7 +129,7 @@ def _told(error: Exception, provider: Provider) -> ErrorText | None:
 
 def _codes(error: Exception) -> Iterator[str]:
     """The provider's codes, the most telling first; text that is no short word is left out."""
-    bodies = (getattr(error, "body", None), getattr(error, "response", None))
+    bodies = (_body(error), getattr(error, "response", None))
     for body in bodies:
         if isinstance(body, Mapping):
             for path in _CODE_PATHS:
@@ -133,6 +138,17 @@ def _codes(error: Exception) -> Iterator[str]:
     for name in ("code", "type"):
         if code := word(getattr(error, name, None)):
             yield code
+
+
+def _body(error: Exception) -> Any:
+    """The body of the answer: parsed by most SDKs, as text by some."""
+    body = getattr(error, "body", None)
+    if not isinstance(body, str) or len(body) > _LONGEST_BODY:
+        return body
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
 
 
 def _status(error: Exception) -> int | None:

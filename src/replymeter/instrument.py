@@ -10,7 +10,7 @@ from replymeter.configurable import follow_configurable, unfollow_configurable
 from replymeter.find import models_in
 from replymeter.marks import MARK, Instrumentation, Mark, Settings, mark_of
 from replymeter.telemetry import LOG, telemetry_of
-from replymeter.wrap import anything_wrapped, instrumentations, unwrap_class, wrap_class
+from replymeter.wrap import anything_wrapped, unwrap_class, unwrap_tree, wrap_class, wrap_tree
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -38,7 +38,8 @@ def instrument(
 
     Args:
         llm: A chat model, anything that holds one (bound, retried, with fallbacks, configurable,
-            a chain, a list), or a chat model class, then for every instance of it.
+            a chain, a list), or a chat model class: then every instance of it and of its
+            subclasses, also of those to come.
         tracer_provider: Where spans go; None is the global provider, also one set later.
         meter_provider: Where metrics go; None is the global provider, also one set later.
         provider: `gen_ai.provider.name`, where a gateway hides who serves the model. None: found
@@ -59,8 +60,7 @@ def instrument(
     settings = Settings(provider=provider, chunk_timing=chunk_timing)
     telemetry = telemetry_of(tracer_provider, meter_provider)
     if isinstance(llm, type) and issubclass(llm, BaseChatModel):
-        made = Instrumentation(settings, telemetry)
-        wrap_class(llm, made).whole = made
+        wrap_tree(llm, Instrumentation(settings, telemetry))
     else:
         for model in _models_or_error(llm, "instrument"):
             _mark(model, Instrumentation(settings, telemetry))
@@ -77,9 +77,7 @@ def uninstrument(llm: T) -> T:
         TypeError: There is no chat model in *llm*.
     """
     if isinstance(llm, type) and issubclass(llm, BaseChatModel):
-        for made in instrumentations(llm):
-            made.active = False
-            unwrap_class(llm, made)
+        unwrap_tree(llm)
     else:
         for model in _models_or_error(llm, "uninstrument"):
             mark = model.__dict__.pop(MARK, None)

@@ -91,7 +91,8 @@ class Mark:
 
     def __reduce__(self) -> tuple[Callable[..., Mark], tuple[Any, ...]]:
         made = self.instrumentation
-        return _restored, (self.model_class, made.key, made.settings, made.telemetry.given)
+        state = made.key, made.settings, made.telemetry.given, made.active
+        return _restored, (self.model_class, *state)
 
 
 def mark_of(model: object) -> Mark | None:
@@ -105,13 +106,16 @@ def _restored(
     key: str,
     settings: Settings,
     given: bool,  # noqa: FBT001  # pickle passes no keywords
+    active: bool,  # noqa: FBT001
 ) -> Mark:
     from replymeter.wrap import wrap_class  # noqa: PLC0415  # wrap imports this module
 
     instrumentation = _LIVE.get(key)
     if instrumentation is None:
         instrumentation = Instrumentation(settings, telemetry_of(None, None))
-        if given:
+        instrumentation.active = active
+        if given and active:
             LOG.warning(UNPICKLED)
-    wrap_class(model_class, instrumentation)
+    if instrumentation.active:
+        wrap_class(model_class, instrumentation)
     return Mark(model_class, instrumentation)

@@ -64,6 +64,13 @@ def text(value: Any) -> str | None:
     return value if isinstance(value, str) and len(value) <= MOST_ITEMS else None
 
 
+def name(value: Any) -> str | None:
+    """A text that somebody chose (a model, a stop sequence), cut at 256 characters, or None."""
+    said = text(value)
+    # OTLP is UTF-8: one lone surrogate would cost the whole batch.
+    return said[:256].encode(errors="replace").decode() if said else None
+
+
 def word(value: Any) -> str | None:
     """An enum-like text of at most 64 characters; anything else is content, or nothing: None."""
     said = text(value)

@@ -13,13 +13,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replymeter.conventions import OTHER, RESPONSE_ID, RESPONSE_MODEL
-from replymeter.paths import number, text, value_at, values_at, word
+from replymeter.paths import name, number, text, value_at, values_at, word
 from replymeter.reading import Block, Choice, Reading
 from replymeter.usage import read_usage
 from replymeter.words import normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from langchain_core.outputs import ChatResult
 
@@ -67,7 +67,7 @@ def read(
     blocks: list[Block] = []
     read_choices: list[Choice] = []
     for choice in choices:
-        found = list(_blocks(choice, provider))
+        found = list(blocks_at(choice, provider.blocks))
         endings = list(_endings(choice, provider, found))
         read_choices += endings
         blocks += found or _blocks_by_word(endings, provider)
@@ -76,7 +76,7 @@ def read(
     reading = Reading(
         usage=usage,
         choices=tuple(read_choices),
-        blocks=tuple({(block.stage, block.category): block for block in blocks}.values()),
+        blocks=distinct(blocks),
         model=model if isinstance(model, str) else None,
         attributes=attributes,
         rejected=tuple(rejected),
@@ -110,8 +110,8 @@ def _field(choice: RawChoice, row: Field) -> object:
     value = next(found, None)
     if row.kind == "word":
         return word(value)
-    if row.kind == "text":
-        return value[:64] if isinstance(value, str) and value else None
+    if row.kind == "name":
+        return name(value)
     seconds = number(value)
     return None if seconds is None or seconds < 0 else seconds * row.scale
 
@@ -139,19 +139,25 @@ def _refused(choice: RawChoice) -> bool:
     )
 
 
-def _blocks(choice: RawChoice, provider: Provider) -> Iterator[Block]:
-    for row in provider.blocks:
-        for item in values_at(choice, row.path):
+def blocks_at(root: Mapping[str, Any], rows: Iterable[Blocks]) -> Iterator[Block]:
+    """What *rows* find in *root* to have been blocked."""
+    for row in rows:
+        for item in values_at(root, row.path):
             block = _block(item, row)
             if block:
                 yield block
+
+
+def distinct(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """One block of each stage and category."""
+    return tuple({(block.stage, block.category): block for block in blocks}.values())
 
 
 def _block(item: Any, row: Blocks) -> Block | None:
     fields = _mapping(item)
     if row.when is not None and fields.get(row.when) not in row.accepted:
         return None
-    said = word(fields.get(row.word) if row.word is not None else item)
+    said = row.said or word(fields.get(row.word) if row.word is not None else item)
     if said is None and row.word is None:
         return None
     category = row.categories.get(said or "", row.default)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from replymeter import conventions as names
-from replymeter.paths import count, number, word
+from replymeter.paths import count, name, number, word
 from replymeter.reading import Request
 
 if TYPE_CHECKING:
@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:
-    # Stop sequences are set by the developer, but are free text: capped like every word.
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, (list, tuple)):
         return None
-    return tuple(text[:64] for text in values[:16] if isinstance(text, str)) or None
+    return tuple(text for value in values[:16] if (text := name(value))) or None
 
 
 # Attribute, what reads its value, and the names that LangChain's packages give it, as a call's
@@ -77,7 +76,7 @@ def request_model(
     value = _first((arguments, model.__dict__), provider.request_model)
     if value is None:
         value = model._get_ls_params(**arguments).get("ls_model_name")  # noqa: SLF001
-    return value[:256] if isinstance(value, str) and value else None
+    return name(value)
 
 
 def _first(sources: tuple[Mapping[str, Any], ...], spellings: tuple[str, ...]) -> Any:

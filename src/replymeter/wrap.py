@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _WRAPPED: dict[type[BaseChatModel], Wrapped] = {}
 _ABSENT = object()
+_BORN = "__pydantic_init_subclass__"
 _ORIGINAL = "__replymeter_original__"
 
 
@@ -37,6 +38,36 @@ def wrap_class(model_class: type[BaseChatModel], instrumentation: Instrumentatio
                 setattr(model_class, name, replacement)
     wrapped.instrumentations.add(instrumentation)
     return wrapped
+
+
+def wrap_tree(model_class: type[BaseChatModel], instrumentation: Instrumentation) -> None:
+    """Wrap *model_class* and its subclasses, also those to come, for every instance of theirs."""
+    wrapped = wrap_class(model_class, instrumentation)
+    wrapped.whole = instrumentation
+    if _BORN not in wrapped.replaced:
+        wrapped.replaced[_BORN] = model_class.__dict__.get(_BORN, _ABSENT)
+        setattr(model_class, _BORN, classmethod(_born(model_class)))
+    for subclass in model_class.__subclasses__():
+        wrap_tree(subclass, instrumentation)
+
+
+def _born(model_class: type[BaseChatModel]) -> Any:
+    def born(subclass: type[BaseChatModel], **kwargs: Any) -> None:
+        getattr(super(model_class, subclass), _BORN)(**kwargs)
+        wrapped = _WRAPPED.get(model_class)
+        if wrapped is not None and wrapped.whole is not None and subclass not in _WRAPPED:
+            wrap_tree(subclass, wrapped.whole)
+
+    return born
+
+
+def unwrap_tree(model_class: type[BaseChatModel]) -> None:
+    """Switch off every instrumentation of *model_class* and its subclasses."""
+    for subclass in model_class.__subclasses__():
+        unwrap_tree(subclass)
+    for instrumentation in instrumentations(model_class):
+        instrumentation.active = False
+        unwrap_class(model_class, instrumentation)
 
 
 def unwrap_class(model_class: type[BaseChatModel], instrumentation: Instrumentation) -> None:
@@ -71,5 +102,7 @@ def anything_wrapped() -> bool:
 def _overridden(name: str, method: Any) -> bool:
     # What langchain-core implements by calling the others in a thread is no provider call.
     if not inspect.isfunction(method):
+        return False
+    if method is getattr(BaseChatModel, name, None):
         return False
     return name == "_generate" or method.__module__ != BaseChatModel.__module__

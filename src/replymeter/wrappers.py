@@ -7,6 +7,7 @@ current; between them the consumer's code runs in its own context.
 from __future__ import annotations
 
 from contextlib import suppress
+from contextvars import Token
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -84,6 +85,16 @@ def _within(call: Call, function: Callable[..., Any], *args: Any, **kwargs: Any)
         detach(token)
 
 
+def _leave(token: Any) -> None:
+    # A coroutine that dies with its event loop is closed in a foreign context, in which nothing of
+    # ours is current; `detach` would log an error.
+    if isinstance(token, Token):
+        with suppress(ValueError):
+            token.var.reset(token)
+    else:
+        detach(token)
+
+
 def _generate(original: Method, wrapped: Wrapped) -> Method:
     def _generate(self: BaseChatModel, *args: Any, **kwargs: Any) -> Any:
         if MARK not in self.__dict__ and wrapped.whole is None:
@@ -114,7 +125,7 @@ def _agenerate(original: Method, wrapped: Wrapped) -> Method:
             call.raised(error)
             raise
         finally:
-            detach(token)
+            _leave(token)
         call.returned(result)
         return result
 
@@ -194,7 +205,7 @@ async def _anext(call: Call, steps: Any) -> Any:
     except StopAsyncIteration:
         return _END
     finally:
-        detach(token)
+        _leave(token)
 
 
 async def _ainside(

@@ -1,7 +1,9 @@
-"""The instrumented models of the demo: real classes where they are installed, recordings elsewhere."""
+"""The instrumented models of the demo: real classes where installed, recordings elsewhere."""
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +16,14 @@ from replymeter.demo.script import SLOW, demo_cases
 from replymeter.providers import find
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from replymeter.demo.script import Step
     from replymeter.demo.server import WireServer
 
 _NEVER = 60.0  # seconds: longer than any caller of the demo waits
+_LANES = 3  # calls at once of each kind of model
+_IN_A_THREAD = BaseChatModel._agenerate  # noqa: SLF001  # what a class that has none inherits
 _GRPC = "vertexai"
 """The flavour whose asynchronous calls speak gRPC, so that they need a server of their own."""
 
@@ -37,6 +41,14 @@ class Pace:
         return Pace(self.delay * factor, self.pause * factor)
 
 
+class Lane:
+    """A real model at an address of its own, where it gets one reply after the other."""
+
+    def __init__(self, name: str, model: BaseChatModel) -> None:
+        self.name = name
+        self.model = model
+
+
 class Cast:
     """Every model that the script needs, built and instrumented by `load`."""
 
@@ -45,109 +57,100 @@ class Cast:
     ) -> None:
         self.cases: dict[str, dict[str, Case]] = {}
         self.cancellable: list[str] = []
+        self.models: list[BaseChatModel] = []
         self._instrument = instrument
         self._wire = wire
         self._pace = pace
-        self._models: dict[tuple[str, str, bool], BaseChatModel] = {}
-        self._providers: dict[tuple[str, str, bool], str] = {}
-
-    @property
-    def models(self) -> list[BaseChatModel]:
-        """Every model that was built."""
-        return list(self._models.values())
+        self._providers: dict[str, str] = {}
+        self._lanes: dict[str, asyncio.Queue[Lane]] = {}
+        self._own: dict[tuple[str, str], BaseChatModel] = {}  # recorded: for each case
+        self._grpc: dict[tuple[str, str], BaseChatModel] = {}
 
     def load(self, flavour: str, grpc_url: Callable[[str], str]) -> None:
-        """Build the models of *flavour*; *grpc_url* is asked only for the real gRPC classes."""
+        """Build the models of *flavour*; *grpc_url* is asked only for the real gRPC class."""
         if installed(flavour):
             names = demo_cases(case_names(flavour))
-            cases = {name: load_case(flavour, name) for name in names}
-            self._load_real(flavour, cases, grpc_url)
+            self.cases[flavour] = {name: load_case(flavour, name) for name in names}
+            self._load_real(flavour, grpc_url)
         else:
             recorded = recorded_replies()[flavour]
-            cases = recorded["cases"]
+            self.cases[flavour] = recorded["cases"]
             self._load_recorded(flavour, recorded)
-        self.cases[flavour] = cases
 
-    def model(self, step: Step) -> BaseChatModel:
-        """The model that *step* calls."""
-        return self._models[self._key(step)]
+    @asynccontextmanager
+    async def model(self, step: Step) -> AsyncIterator[BaseChatModel]:
+        """The model that *step* calls, ready to get its reply."""
+        key = (step.flavour, step.case)
+        model = self._own.get(key)
+        if model is None and step.mode.startswith("a"):
+            model = self._grpc.get(key)
+        if model is not None:
+            yield model
+            return
+        lanes = self._lanes[step.flavour]
+        lane = await lanes.get()
+        try:
+            self._wire.add(step.flavour, lane.name, self._served(step))
+            yield lane.model
+        finally:
+            lanes.put_nowait(lane)
 
     def provider(self, step: Step) -> str:
         """The `gen_ai.provider.name` of the model that *step* calls."""
-        return self._providers[self._key(step)]
+        return self._providers[step.flavour]
 
     def truth(self, step: Step) -> Case:
         """What must be read from the reply, when the caller waits for its end."""
-        case = self.cases[step.flavour][step.case]
-        grpc = self._key(step)[2]
-        return expected(case, stream=step.part == "stream", grpc=grpc)
+        grpc = step.mode.startswith("a") and (step.flavour, step.case) in self._grpc
+        return expected(self._case(step), stream=step.part == "stream", grpc=grpc)
 
     def request(self, step: Step) -> Mapping[str, Any]:
         """What the case wants to be asked with."""
-        case = self.cases[step.flavour]["ok" if step.case == SLOW else step.case]
-        return case.get("request", {})
+        request: Mapping[str, Any] = self._case(step).get("request", {})
+        return request
 
-    def _key(self, step: Step) -> tuple[str, str, bool]:
-        grpc = (step.flavour, step.case, True)
-        if step.mode.startswith("a") and grpc in self._models:
-            return grpc
-        return (step.flavour, step.case, False)
+    def _case(self, step: Step) -> Case:
+        return self.cases[step.flavour]["ok" if step.case == SLOW else step.case]
 
-    def _add(self, flavour: str, name: str, model: BaseChatModel, *, grpc: bool = False) -> None:
-        key = (flavour, name, grpc)
+    def _pace_of(self, flavour: str, name: str) -> Pace:
+        return Pace(_NEVER, _NEVER) if name == SLOW else self._pace.of(flavour, name)
+
+    def _served(self, step: Step) -> Case:
+        """The wire case as slow as it is to be; a slow stream stops after its first event."""
+        pace = self._pace_of(step.flavour, step.case)
+        delay = 0.0 if step.case == SLOW and step.part == "stream" else pace.delay
+        case = self._case(step)
+        return {**case, step.part: {"delay": delay, "pause": pace.pause, **case[step.part]}}
+
+    def _add(self, flavour: str, model: BaseChatModel) -> BaseChatModel:
         self._instrument(model)
-        self._models[key] = model
-        self._providers[key] = find(model).provider.name
+        self.models.append(model)
+        self._providers[flavour] = find(model).provider.name
+        return model
 
-    def _load_real(
-        self, flavour: str, cases: Mapping[str, Case], grpc_url: Callable[[str], str]
-    ) -> None:
-        client = _client_of(flavour)
-        for name, case in {**cases, SLOW: cases["ok"]}.items():
-            url = self._serve(flavour, name, case)
-            self._add(flavour, name, chat_model(flavour, url, **client(url)))
-            if flavour == _GRPC and name != SLOW:
-                other = chat_model(flavour, grpc_url(name), transport="grpc")
-                self._add(flavour, name, other, grpc=True)
-        # A class without asynchronous methods runs in a thread, where nobody can stop it.
-        own = type(self._models[flavour, "ok", False])._agenerate is not BaseChatModel._agenerate
-        if own and flavour != _GRPC:
+    def _load_real(self, flavour: str, grpc_url: Callable[[str], str]) -> None:
+        lanes = self._lanes[flavour] = asyncio.Queue()
+        threaded = False
+        for name in map(str, range(_LANES)):
+            model = self._add(flavour, chat_model(flavour, self._wire.url(flavour, name)))
+            lanes.put_nowait(Lane(name, model))
+            # A class without asynchronous methods runs in a thread, where nobody can stop it.
+            threaded = type(model)._agenerate is _IN_A_THREAD  # noqa: SLF001
+        if flavour == _GRPC:
+            for name in self.cases[flavour]:
+                model = chat_model(flavour, grpc_url(name), transport="grpc")
+                self._grpc[flavour, name] = self._add(flavour, model)
+        elif not threaded:
             self.cancellable.append(flavour)
 
-    def _serve(self, flavour: str, name: str, case: Case) -> str:
-        pace = Pace(_NEVER, _NEVER) if name == SLOW else self._pace.of(flavour, name)
-        slowed = dict(case)
-        if "invoke" in case:
-            slowed["invoke"] = {"delay": pace.delay, **case["invoke"]}
-        if "stream" in case:
-            delay = 0.0 if name == SLOW else pace.delay
-            slowed["stream"] = {"delay": delay, "pause": pace.pause, **case["stream"]}
-        return self._wire.add(flavour, name, slowed)
-
     def _load_recorded(self, flavour: str, recorded: Mapping[str, Any]) -> None:
-        for name, case in {**recorded["cases"], SLOW: recorded["cases"]["ok"]}.items():
-            pace = Pace(_NEVER, _NEVER) if name == SLOW else self._pace.of(flavour, name)
+        cases = recorded["cases"]
+        for name, case in {**cases, SLOW: cases["ok"]}.items():
+            pace = self._pace_of(flavour, name)
             answers = {part: case[part] for part in ("invoke", "stream") if part in case}
             model = replay_model(recorded, answers, delay=pace.delay, pause=pace.pause)
-            self._add(flavour, name, model)
+            self._own[flavour, name] = self._add(flavour, model)
         self.cancellable.append(flavour)
-
-
-def _client_of(flavour: str) -> Callable[[str], dict[str, Any]]:
-    """What saves time in building many models: Amazon's clients share one session's data."""
-    if not flavour.startswith("bedrock"):
-        return lambda _: {}
-    from boto3 import Session  # type: ignore[import-untyped]
-    from botocore.config import Config  # type: ignore[import-untyped]
-
-    session = Session(aws_access_key_id="no", aws_secret_access_key="key", region_name="us-east-1")  # noqa: S106
-    config = Config(retries={"total_max_attempts": 1}, max_pool_connections=64)
-
-    def clients(url: str) -> dict[str, Any]:
-        client = session.client("bedrock-runtime", endpoint_url=url, config=config)
-        return {"client": client, "bedrock_client": client}
-
-    return clients
 
 
 def absent_packages() -> list[str]:

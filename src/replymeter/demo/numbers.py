@@ -106,7 +106,9 @@ class Numbers:
         sums: list[int] = []
         for point in self.points(metric, model):
             bounds = point.bounds
-            sums = [a + b for a, b in zip(sums or [0] * len(point.buckets), point.buckets)]
+            sums = [
+                a + b for a, b in zip(sums or [0] * len(point.buckets), point.buckets, strict=True)
+            ]
         return _quantile(bounds, sums, share) if sum(sums) else None
 
 
@@ -123,7 +125,7 @@ def _point(point: Any) -> Point:
 def _quantile(bounds: tuple[float, ...], buckets: list[int], share: float) -> float:
     rank = share * sum(buckets)
     below, lower = 0, 0.0
-    for bound, inside in zip(bounds, buckets):
+    for bound, inside in zip(bounds, buckets, strict=False):  # the last one is open
         if inside and below + inside >= rank:
             return lower + (bound - lower) * (rank - below) / inside
         below, lower = below + inside, bound

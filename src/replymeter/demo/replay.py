@@ -4,6 +4,8 @@ An answer is what a provider's class made in one mode: `generations` and `llm_ou
 invoked, `chunks` when streamed; and `error`, where one ended it. `tools/record.py` writes them.
 """
 
+# ruff: noqa: ARG002  # the signatures are LangChain's, and a recording does not listen
+
 from __future__ import annotations
 
 import asyncio
@@ -83,7 +85,9 @@ class ReplayModel(BaseChatModel):
 def replay_model(flavour: Mapping[str, Any], answers: Answer, **settings: Any) -> ReplayModel:
     """A model that looks like the recorded class of *flavour* and gives *answers*."""
     identity = flavour["identity"]
-    return ReplayModel(answers=answers, identity=identity, **identity["attributes"], **settings)
+    return ReplayModel(
+        answers=dict(answers), identity=identity, **identity["attributes"], **settings
+    )
 
 
 def result_of(answer: Answer) -> ChatResult:
@@ -132,5 +136,5 @@ def error_of(recorded: Mapping[str, Any]) -> Exception:
     for name, value in recorded["fields"].items():
         setattr(error, name, value)
     if "response_status" in recorded:
-        setattr(error, "response", SimpleNamespace(status_code=recorded["response_status"]))
+        vars(error)["response"] = SimpleNamespace(status_code=recorded["response_status"])
     return error

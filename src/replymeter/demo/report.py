@@ -70,7 +70,7 @@ def headline(numbers: Numbers) -> list[Line]:
 
 
 def _unseen(unseen: Counter[str]) -> str:
-    return f"calls whose tokens nobody can see{_listed(unseen)}"
+    return f"calls with tokens unseen{_listed(unseen)}"
 
 
 def _tokens(numbers: Numbers) -> Line:
@@ -172,7 +172,7 @@ def aligned(table: Table) -> list[str]:
     return [
         "  ".join(
             cell.ljust(width) if column < table.left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths))
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
     ]

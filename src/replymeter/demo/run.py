@@ -15,7 +15,7 @@ from replymeter import conventions as names
 from replymeter.demo import report
 from replymeter.demo.cast import Cast, Pace, absent_packages
 from replymeter.demo.ledger import Ledger
-from replymeter.demo.models import FLAVOURS, installed
+from replymeter.demo.models import FLAVOURS
 from replymeter.demo.numbers import Numbers
 from replymeter.demo.quiet import quiet
 from replymeter.demo.script import SLOW, Step, script
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 
 DEFAULT_SECONDS = 16.0
 _HELLO = [("user", "Tell me a story.")]
-_AT_ONCE = 8
-_AT_ONCE_LIVE = 48
-_PATIENCE = 0.5  # seconds that a caller waits for what does not come
+_AT_ONCE = 48
+_PATIENCE = 1.0  # seconds that a caller waits for what does not come
 _TAKEN = 2  # chunks that a caller takes before it goes away
 _REFRESH = 0.25
 
@@ -98,7 +97,7 @@ class _Demo:
         with ExitStack() as stack:
             wire = stack.enter_context(WireServer())
             shown = stack.enter_context(view())
-            pace = Pace(0.12, 0.05) if self._seconds else Pace()
+            pace = Pace(0.1, 0.04) if self._seconds else Pace()
             self._cast = Cast(self._instrument, wire, pace)
             stack.callback(lambda: uninstrument(self._cast.models))
             self._load(shown, stack)
@@ -133,9 +132,8 @@ class _Demo:
 
     async def _play_all(self, shown: View) -> None:
         steps = script(self._cast.cases, self._cast.cancellable)
-        at_once = _AT_ONCE_LIVE if self._seconds else _AT_ONCE
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(at_once))
-        gate = asyncio.Semaphore(at_once)
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_AT_ONCE))
+        gate = asyncio.Semaphore(_AT_ONCE)
 
         async def play(number: int, step: Step) -> None:
             await asyncio.sleep(number * self._seconds / len(steps))
@@ -174,12 +172,12 @@ def _verdict(differences: list[str], numbers: Numbers, took: float) -> bool:
 
 async def _play(cast: Cast, step: Step) -> Mapping[str, Any]:
     """Make one call; what must have been counted for it."""
-    model, request = cast.model(step), cast.request(step)
     chunks: list[Any] = []
     take = _TAKEN if step.caller == "abandon" else None
-    call = _CALLS[step.mode](model, request, chunks, take)
-    with suppress(Exception):  # a failing reply fails, and its caller stops waiting
-        await asyncio.wait_for(call, _PATIENCE if step.caller == "cancel" else None)
+    async with cast.model(step) as model:
+        call = _CALLS[step.mode](model, cast.request(step), chunks, take)
+        with suppress(Exception):  # a failing reply fails, and its caller stops waiting
+            await asyncio.wait_for(call, _PATIENCE if step.caller == "cancel" else None)
     if step.caller == "finish":
         return cast.truth(step)
     return _cut_short(step, chunks)
@@ -206,9 +204,7 @@ async def _ainvoke(model: BaseChatModel, request: Any, _: list[Any], __: int | N
     await model.ainvoke(_HELLO, **request)
 
 
-async def _stream(
-    model: BaseChatModel, request: Any, chunks: list[Any], take: int | None
-) -> None:
+async def _stream(model: BaseChatModel, request: Any, chunks: list[Any], take: int | None) -> None:
     def consume() -> None:
         stream: Any = model.stream(_HELLO, **request)
         with closing(stream):
@@ -220,9 +216,7 @@ async def _stream(
     await asyncio.to_thread(consume)
 
 
-async def _astream(
-    model: BaseChatModel, request: Any, chunks: list[Any], take: int | None
-) -> None:
+async def _astream(model: BaseChatModel, request: Any, chunks: list[Any], take: int | None) -> None:
     stream: Any = model.astream(_HELLO, **request)
     async with aclosing(stream):
         async for chunk in stream:

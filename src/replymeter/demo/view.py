@@ -66,11 +66,13 @@ class PlainView:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def loading(self, what: str, done: int, of: int) -> None:
+    def loading(self, what: str, done: int, of: int) -> None:  # noqa: ARG002
+        """One line, before the first."""
         if done == 0:
             print(f"Loading {of} kinds of models ...", flush=True)
 
     def playing(self, numbers: Numbers, done: int, of: int) -> None:
+        """A line now and then."""
         if done < self._next and done < of:
             return
         self._next = done + _PLAIN_EVERY
@@ -79,6 +81,7 @@ class PlainView:
         print(f"{done:4}/{of} calls: {said}", flush=True)
 
     def summary(self, numbers: Numbers, rows: Sequence[Row]) -> None:
+        """Everything, as text."""
         print("\nWhat the counters say")
         for line in report.headline(numbers):
             print(f"  {line.label:10}{line.value:>10}  {line.detail}")
@@ -109,6 +112,7 @@ class LiveView:
         self._live.stop()
 
     def loading(self, what: str, done: int, of: int) -> None:
+        """A bar in the middle of the screen."""
         from rich.align import Align
 
         bar = _progress(f"loading {what}", done, of, "")
@@ -116,6 +120,7 @@ class LiveView:
         self._started = time.monotonic()
 
     def playing(self, numbers: Numbers, done: int, of: int) -> None:
+        """The whole screen, with as much of the lists below as there is room for."""
         from rich.console import Group
         from rich.text import Text
 
@@ -135,6 +140,7 @@ class LiveView:
         self._live.update(screen, refresh=True)
 
     def summary(self, numbers: Numbers, rows: Sequence[Row]) -> None:
+        """Everything, on the screen that was there before."""
         from rich.text import Text
 
         self._live.stop()
@@ -171,7 +177,9 @@ def _table(table: report.Table, width: int) -> RenderableType:
     lines = (table.columns, *table.rows)
     widths = [max(len(line[index]) for line in lines) for index in range(len(table.columns))]
     elastic = table.left - 1
-    widths[elastic] = max(1, min(widths[elastic], width - sum(widths) - len(widths) + widths[elastic]))
+    widths[elastic] = max(
+        1, min(widths[elastic], width - sum(widths) - len(widths) + widths[elastic])
+    )
     for index, column in enumerate(table.columns):
         drawn.add_column(
             column,
@@ -222,6 +230,11 @@ def _progress(what: str, done: int, of: int, clock: str) -> RenderableType:
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 2))
-    cells: list[Any] = [ProgressBar(total=of, completed=done, width=36), f"{done}/{of}", what, clock]
+    cells: list[Any] = [
+        ProgressBar(total=of, completed=done, width=36),
+        f"{done}/{of}",
+        what,
+        clock,
+    ]
     grid.add_row(*cells)
     return grid

@@ -47,6 +47,8 @@ def find(model: BaseChatModel, name: str | None = None) -> Target:
     """The target of *model*; *name* overrides the provider's `gen_ai.provider.name`."""
     provider = _by_class(model)
     address, port = _server(model, provider)
+    if name is None and provider.calls:
+        name = provider.calls(model)
     if name is not None:
         provider = speaking_for(provider, _by_name(name))
     elif provider.speaks_for_hosts and address:
@@ -64,7 +66,10 @@ def speaking_for(provider: Provider, other: Provider | None) -> Provider:
         own_attributes={},
         finish_reasons={**provider.finish_reasons, **other.finish_reasons},
         error_codes={**provider.error_codes, **other.error_codes},
+        blocks=(*provider.blocks, *other.blocks),
         block_words={**provider.block_words, **other.block_words},
+        error_texts=(*provider.error_texts, *other.error_texts),
+        error_blocks=(*provider.error_blocks, *other.error_blocks),
         usage=(*provider.usage, *other.usage),
     )
 

@@ -86,10 +86,10 @@ ANTHROPIC = Provider(
     hosts=("api.anthropic.com",),
     urls=("_client.base_url", "anthropic_api_url"),
     fields=(
-        Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model_name"),
-        Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model"),
+        Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model_name", kind="name"),
+        Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model", kind="name"),
         Field(attribute=names.RESPONSE_ID, path="response_metadata.id"),
-        Field(attribute=names.STOP_SEQUENCE, path="response_metadata.stop_sequence", kind="text"),
+        Field(attribute=names.STOP_SEQUENCE, path="response_metadata.stop_sequence", kind="name"),
         Field(attribute=names.SERVICE_TIER, path="response_metadata.usage.service_tier"),
     ),
     usage=(

@@ -81,7 +81,7 @@ BEDROCK = Provider(
     fields=(
         Field(attribute=names.RESPONSE_ID, path="response_metadata.ResponseMetadata.RequestId"),
         Field(attribute=names.SERVICE_TIER, path="response_metadata.serviceTier.type"),
-        Field(attribute=names.STOP_SEQUENCE, path="response_metadata.stop_sequence", kind="text"),
+        Field(attribute=names.STOP_SEQUENCE, path="response_metadata.stop_sequence", kind="name"),
         # A list when invoked, a number in streams: both, or the first.
         Field(
             attribute=names.TOTAL_TIME,

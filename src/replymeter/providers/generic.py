@@ -34,8 +34,8 @@ GENERIC = Provider(
         "error": "error",
     },
     fields=(
-        Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model_name"),
-        Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model"),
+        Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model_name", kind="name"),
+        Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model", kind="name"),
         Field(attribute=names.RESPONSE_ID, path="response_metadata.id"),
     ),
 )

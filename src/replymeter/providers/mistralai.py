@@ -15,7 +15,12 @@ MISTRAL = Provider(
     hosts=("api.mistral.ai",),
     urls=("client.base_url", "async_client.base_url", "endpoint"),
     fields=(
-        Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model_name", mode="stream"),
+        Field(
+            attribute=names.RESPONSE_MODEL,
+            path="response_metadata.model_name",
+            kind="name",
+            mode="stream",
+        ),
     ),
     usage=(
         openai.TOKEN_USAGE,

@@ -83,7 +83,7 @@ OPENAI = Provider(
     speaks_for_hosts=True,
     urls=("root_client.base_url", "root_async_client.base_url", "openai_api_base"),
     fields=(
-        Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model_name"),
+        Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model_name", kind="name"),
         Field(attribute=names.RESPONSE_ID, path="response_metadata.id"),
         Field(attribute=names.SERVICE_TIER, path="response_metadata.service_tier"),
         FINGERPRINT,

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class Field:
     """A span attribute and the path of its value.
 
-    `kind` is how the value is read: `word` (a short enum-like text), `text` (what the developer
-    chose, cut at 64 characters), `seconds` (a number, times
+    `kind` is how the value is read: `word` (a short enum-like text), `name` (a text that
+    somebody chose, cut at 256 characters), `seconds` (a number, times
     `scale`), `count` (how many items the path has), `mean` (of the numbers at the path).
     `mode` limits the row to `invoke` or `stream`, None is both.
     """
@@ -59,13 +59,15 @@ class Blocks:
     """Items at `path` that say that something was blocked.
 
     An item counts when its `when` key has one of `accepted` (no `when`: always). Its `word` key
-    (None: the item itself) is the provider's word, which `categories` turns into a normal one;
-    a word that stands there not counts as `default`, or not at all when that is None.
+    (None: the item itself) is the provider's word, or `said` where the path itself says it, which
+    `categories` turns into a normal one; a word that stands there not counts as `default`, or
+    not at all when that is None.
     """
 
     path: str
     stage: str
     word: str | None = None
+    said: str | None = None
     when: str | None = None
     accepted: tuple[Any, ...] = (True,)
     categories: Mapping[str, str] = field(default_factory=dict)
@@ -96,9 +98,10 @@ class Provider:
     `finish_reason` are paths,
     the first with a value is taken; `finish_reasons` normalises its words, `block_words` says
     what was blocked when a finish reason is all that says so. `error_codes` are the provider's
-    own, or its exceptions' class names. Named functions say what rows cannot: `repair` corrects a
-    reading, `prepare` gets a model ready once, `advice` is a sentence for the
-    log on how a model is set up.
+    own, or its exceptions' class names. Paths of `error_blocks` start at an exception's `body`;
+    what they find makes it a `content_filter`. Named functions say what rows cannot: `calls` names
+    the provider that a model calls through this one, `repair` corrects a reading, `prepare` gets
+    a model ready once, `advice` is a sentence for the log on how a model is set up.
     """
 
     name: str
@@ -121,6 +124,8 @@ class Provider:
     block_words: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     error_codes: Mapping[str, str] = field(default_factory=dict)
     error_texts: tuple[ErrorText, ...] = ()
+    error_blocks: tuple[Blocks, ...] = ()
+    calls: Callable[[BaseChatModel], str | None] | None = None
     repair: Callable[[Reading, Mapping[str, Any]], Reading] | None = None
     prepare: Callable[[BaseChatModel], None] | None = None
     advice: Callable[[BaseChatModel], str | None] | None = None
@@ -128,7 +133,7 @@ class Provider:
     def possible_blocks(self) -> tuple[tuple[str, str], ...]:
         """Every (stage, category) that these rows can yield."""
         pairs = [("response", "refusal"), ("response", "other"), ("prompt", "other")]
-        for row in self.blocks:
+        for row in (*self.blocks, *self.error_blocks):
             categories = (*row.categories.values(), row.default)
             pairs += [(row.stage, category) for category in categories if category]
         return tuple(dict.fromkeys([*pairs, *self.block_words.values()]))

@@ -15,7 +15,7 @@ TOGETHER = Provider(
     hosts=("api.together.xyz", "api.together.ai"),
     urls=("root_client.base_url", "root_async_client.base_url", "openai_api_base"),
     fields=(
-        Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model_name"),
+        Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model_name", kind="name"),
         Field(attribute=names.RESPONSE_ID, path="response_metadata.id"),
         openai.FINGERPRINT,
         openai.LOGPROB,

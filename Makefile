@@ -9,10 +9,11 @@ CODE = $(wildcard src tests tools dashboards)
 READY := .venv/.locked .venv/.package
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types check fmt record docs lock build clean
+PARTS := collector prometheus kafka alertmanager
+.PHONY: help demo test lint types check fmt record docs lock build clean $(PARTS)
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## Show Replymeter at work, on recorded replies of every provider
 	@$(BIN)/replymeter demo
@@ -39,6 +40,7 @@ record: $(READY) ## Run the real provider classes again and write what they repl
 
 docs: $(READY) ## Write the generated parts of the documentation again
 	@$(BIN)/python tools/docs.py
+	@$(BIN)/python tools/collector_config.py
 
 lock: $(READY) ## Pin requirements/dev.in again; ARGS=--upgrade moves every pin
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
@@ -54,6 +56,13 @@ build: $(READY) ## Build the sdist and the wheel into dist/, and check what the 
 			| awk '/^replymeter\// { print $$1 }' | LC_ALL=C sort) \
 		|| { echo 'The wheel does not hold exactly the files of src/replymeter.' >&2; exit 1; }
 	@ls dist/*
+
+collector: ## Build the OpenTelemetry Collector (needs Go; once, then cached), print where it is
+prometheus: ## Build Prometheus and promtool (needs Go; once, then cached), print where they are
+kafka: ## Fetch the Kafka broker (needs Java and Maven; once, then cached), print where it is
+alertmanager: ## Find Alertmanager, or unpack Debian's, print where it is
+$(PARTS):
+	@$(PYTHON) tools/components.py $@
 
 clean: ## Remove everything that these targets made, the environment too
 	@rm -rf .venv dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

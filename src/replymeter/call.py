@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from operator import attrgetter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_contex
 
 from replymeter import conventions as names
 from replymeter.emit import attributes, measurements
-from replymeter.events import message_of
+from replymeter.events import is_last, message_and_info
 from replymeter.failures import read_failure
 from replymeter.fold import Fold
 from replymeter.read import choices_of, read
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _SUPPRESS_OLD = "suppress_instrumentation"
 _CALL = create_key("replymeter-call")
+_OF_CHUNK = attrgetter("message", "generation_info")
 _UTIL_GENAI = "opentelemetry.util.genai._inference_invocation"
 
 
@@ -55,7 +57,6 @@ class Call:
     __slots__ = (
         "_chunk_timing",
         "_delegated",
-        "_finished",
         "_first_chunk",
         "_first_text",
         "_fold",
@@ -88,7 +89,6 @@ class Call:
         self._telemetry = instrumentation.telemetry
         self._outer = outer
         self._delegated = False
-        self._finished = False
         self._first_chunk: float | None = None
         self._last_chunk = 0.0
         self._first_text: float | None = None
@@ -134,15 +134,15 @@ class Call:
 
     def event(self, event: Any) -> None:
         """Take one event of a native event stream; LangChain reads none after the message's end."""
-        self._take(event, message_of)
-        if self._finished:
+        self._take(event, message_and_info)
+        if is_last(event):
             self.exhausted()
 
     def chunk(self, chunk: Any) -> None:
         """Take one `ChatGenerationChunk`: a timestamp, and a look at its metadata."""
-        self._take(chunk, None)
+        self._take(chunk, _OF_CHUNK)
 
-    def _take(self, item: Any, message_of: Callable[[Any], Any] | None) -> None:
+    def _take(self, item: Any, look: Callable[[Any], tuple[Any, Any]]) -> None:
         now = perf_counter()
         if self._first_chunk is None:
             self._first_chunk = now
@@ -153,13 +153,7 @@ class Call:
             fold = self._fold
             if fold is None:
                 fold = self._fold = Fold(self._target.provider, self._request.choices)
-            if message_of is None:
-                writes = fold.add(item.message, item.generation_info)
-            else:
-                message = message_of(item)
-                self._finished = message.last
-                writes = fold.add(message, None)
-            if writes:
+            if fold.add(*look(item)):
                 if self._first_text is None:
                     self._first_text = now
                 self._last_text = now

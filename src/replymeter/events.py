@@ -9,37 +9,51 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_END = "message-finish"
+
+
 @dataclass(frozen=True)
 class EventMessage:
     """The part of an `AIMessageChunk` that an event of the protocol carries."""
 
-    content: str = ""
+    content: str | list[Any] = ""
     tool_call_chunks: tuple[Any, ...] = ()
     response_metadata: Mapping[str, Any] = field(default_factory=dict)
     additional_kwargs: Mapping[str, Any] = field(default_factory=dict)
     usage_metadata: Any = None
     id: Any = None
-    last: bool = False
 
 
-def message_of(event: Mapping[str, Any]) -> EventMessage:
-    """What *event* (`langchain_protocol.MessagesData`, 0.0.20) says, as a chunk's message.
+def is_last(event: Any) -> bool:
+    """Whether *event* ends the message: LangChain reads no further."""
+    return isinstance(event, dict) and event.get("event") == _END
+
+
+def message_and_info(event: Mapping[str, Any]) -> tuple[EventMessage, None]:
+    """*event* (`langchain_protocol.MessagesData`, 0.0.20) as a chunk's message; it has no info.
 
     `message-finish` carries the usage and, off the protocol's own types as in langchain-core
     1.7's bridge, `metadata` and `additional_kwargs`.
     """
+    return _message(event), None
+
+
+def _message(event: Mapping[str, Any]) -> EventMessage:
     kind = event.get("event")
     if kind == "content-block-delta":
         delta = event.get("delta") or {}
-        if delta.get("type") == "text-delta":
-            return EventMessage(content=delta.get("text") or "")
-        called = "tool_call" in str(delta.get("type")) or "tool_call" in str(delta.get("fields"))
-        return EventMessage(tool_call_chunks=(delta,) if called else ())
-    if kind == "message-finish":
+        text = delta.get("text") if delta.get("type") == "text-delta" else None
+        called = delta.get("type") == "tool-call-delta"
+        return EventMessage(content=text or "", tool_call_chunks=(delta,) if called else ())
+    if kind == "content-block-finish":
+        block = event.get("content") or {}
+        if block.get("type") == "refusal":
+            return EventMessage(content=[{"type": "refusal"}])
+        return EventMessage(tool_call_chunks=(block,) if block.get("type") == "tool_call" else ())
+    if kind == _END:
         return EventMessage(
             response_metadata=event.get("metadata") or {},
             additional_kwargs=event.get("additional_kwargs") or {},
             usage_metadata=event.get("usage"),
-            last=True,
         )
     return EventMessage(id=event.get("id") if kind == "message-start" else None)

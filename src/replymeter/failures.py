@@ -74,6 +74,7 @@ CLASS_NAMES: Mapping[str, str] = {
 
 STATUSES: Mapping[int, str] = {
     401: "authentication",
+    402: "rate_limit",  # out of credit, as OpenAI's `insufficient_quota`
     403: "permission_denied",
     404: "not_found",
     408: "timeout",

@@ -50,6 +50,9 @@ _RESPONSE_CODES = {
     "image_content_policy_violation": "content_filter",
 }
 
+TOO_LONG = ErrorText("maximum context length", "context_overflow")
+"""What most compatible servers say, without OpenAI's code for it."""
+
 FINGERPRINT = Field(attribute=names.SYSTEM_FINGERPRINT, path="response_metadata.system_fingerprint")
 LOGPROB = Field(
     attribute=names.MEAN_LOGPROB, path="response_metadata.logprobs.content.*.logprob", kind="mean"
@@ -113,10 +116,13 @@ OPENAI = Provider(
     },
     error_codes=_RESPONSE_CODES,
     # A failed response is a bare ValueError: its code is in the text alone, in two shapes.
-    error_texts=tuple(
-        ErrorText(shape.format(code), kind)
-        for code, kind in _RESPONSE_CODES.items()
-        for shape in ("ResponseError(code='{}'", "{}: ")
+    error_texts=(
+        *(
+            ErrorText(shape.format(code), kind)
+            for code, kind in _RESPONSE_CODES.items()
+            for shape in ("ResponseError(code='{}'", "{}: ")
+        ),
+        TOO_LONG,
     ),
     repair=_api_type,
     advice=_stream_usage,

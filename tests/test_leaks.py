@@ -20,6 +20,11 @@ from tests.fakes import AsyncStreamModel, EventModel, chunk, script
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
+# The typed event streams are in beta.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::langchain_core._api.beta_decorator.LangChainBetaWarning"
+)
+
 CALLS = 20_000
 HELD = ("Call", "Context", "_Span")
 """What a call holds: none of them may outlive it."""

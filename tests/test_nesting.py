@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     Instrument = Callable[..., Any]
 
 
+# The typed event streams are in beta.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::langchain_core._api.beta_decorator.LangChainBetaWarning"
+)
+
+
 def attributes(captured: Captured) -> Mapping[str, Any]:
     """The attributes of the only span."""
     (span,) = captured.spans

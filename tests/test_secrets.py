@@ -139,7 +139,9 @@ def test_headers_that_langchain_hands_on_are_not_exported(
     """Neither those of the request nor those of the response, nor the key."""
     url = wire.add("openai", "secret_headers", with_secret_headers(load_case("openai", "ok")))
     headers = {"default_headers": {"x-secret": SECRET}, "include_response_headers": True}
-    llm = instrument(chat_model("openai", url, **headers, api_key=SECRET, user=SECRET))
+    llm = instrument(
+        chat_model("openai", url, **headers, api_key=SECRET, model_kwargs={"user": SECRET})
+    )
     assert SECRET in asyncio.run(told(llm, mode))
     assert len(captured.spans) == 1
     assert SECRET.encode() not in exported(captured)

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
     Instrument = Callable[..., Any]
 
+# The typed event streams are in beta.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::langchain_core._api.beta_decorator.LangChainBetaWarning"
+)
+
 STRUCTURE = {"title": "Answer", "description": "An answer.", "type": "object", "properties": {}}
 
 

@@ -91,7 +91,7 @@ def run(*command: str, cwd: Path | None = None, **variables: str) -> str:
 def build_collector(scratch: Path, built: Path) -> None:
     """The Collector Builder writes the sources; the committed go.mod and go.sum pin them."""
     manifest = CONFIG / "builder" / "manifest.yaml"
-    version = re.search(r"version: (\S+)", manifest.read_text())
+    version = re.search(r"^  version: (\S+)", manifest.read_text(), re.MULTILINE)
     assert version, "the manifest names a version"  # noqa: S101
     run("go", "install", BUILDER.format(version[1]), GOBIN=str(scratch))  # the manifest's version
     command = (f"{scratch}/builder", "--skip-compilation", "--skip-get-modules")
@@ -122,7 +122,7 @@ def go_build(source: Path, lock: Path, built: Path, tags: str, *packages: str) -
     run("nice", "-n", "10", "go", "build", *flags, *packages, cwd=source, CGO_ENABLED="0")
 
 
-def build_kafka(scratch: Path, built: Path) -> None:
+def build_kafka(_: Path, built: Path) -> None:
     """The broker's jars, from the registry that Maven's own settings name."""
     for program in ("java", "mvn"):
         if not shutil.which(program):

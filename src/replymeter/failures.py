@@ -159,6 +159,7 @@ def _status(error: Exception) -> int | None:
         getattr(response, "status_code", None),
         getattr(error, "code", None),
         value_at(response, "ResponseMetadata.HTTPStatusCode"),
+        value_at(_body(error), "error.code"),  # of an error that came with HTTP 200
     )
     for status in candidates:
         if isinstance(status, int) and not isinstance(status, bool) and 400 <= status < 600:

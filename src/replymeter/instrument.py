@@ -9,6 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from replymeter.configurable import follow_configurable, unfollow_configurable
 from replymeter.find import models_in
 from replymeter.marks import MARK, Instrumentation, Mark, Settings, mark_of
+from replymeter.pickling import follow_pickle
 from replymeter.telemetry import LOG, telemetry_of
 from replymeter.wrap import anything_wrapped, unwrap_class, unwrap_tree, wrap_class, wrap_tree
 
@@ -65,6 +66,7 @@ def instrument(
         for model in _models_or_error(llm, "instrument"):
             _mark(model, Instrumentation(settings, telemetry))
     follow_configurable()
+    follow_pickle()
     return llm
 
 

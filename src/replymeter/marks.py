@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
-from weakref import WeakValueDictionary
 
 from replymeter.providers import find
 from replymeter.request import request_model
-from replymeter.telemetry import LOG, telemetry_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from langchain_core.language_models import BaseChatModel
 
     from replymeter.providers import Target
@@ -21,11 +16,6 @@ if TYPE_CHECKING:
 
 MARK = "_replymeter_mark"
 """The key in an instance's `__dict__`. It is no field: no part of equality, `dict()` or dumps."""
-
-UNPICKLED = (
-    "replymeter: an instrumented model was unpickled in a process that does not have the "
-    "providers it was instrumented with; its telemetry goes to the global ones."
-)
 
 
 @dataclass(frozen=True)
@@ -47,19 +37,13 @@ class Instrumentation:
         self.settings = settings
         self.telemetry = telemetry
         self.active = True
-        self.key = uuid4().hex
-        _LIVE[self.key] = self
-
-
-_LIVE: WeakValueDictionary[str, Instrumentation] = WeakValueDictionary()
 
 
 class Mark:
     """What `instrument()` leaves on an instance: the instrumentation, and what the model calls.
 
     `target` is found when the mark is first used. Copies of the instance, deep ones too, share
-    the mark. Pickled, it comes back with its instrumentation in the same process, and with the
-    global providers in another one.
+    the mark.
     """
 
     __slots__ = ("instrumentation", "model_class", "target")
@@ -89,33 +73,8 @@ class Mark:
     def __deepcopy__(self, memo: dict[int, Any]) -> Mark:
         return self
 
-    def __reduce__(self) -> tuple[Callable[..., Mark], tuple[Any, ...]]:
-        made = self.instrumentation
-        state = made.key, made.settings, made.telemetry.given, made.active
-        return _restored, (self.model_class, *state)
-
 
 def mark_of(model: object) -> Mark | None:
     """The active mark of *model*, None when it is not instrumented."""
     mark = getattr(model, "__dict__", {}).get(MARK)
     return mark if isinstance(mark, Mark) and mark.instrumentation.active else None
-
-
-def _restored(
-    model_class: type[BaseChatModel],
-    key: str,
-    settings: Settings,
-    given: bool,  # noqa: FBT001  # pickle passes no keywords
-    active: bool,  # noqa: FBT001
-) -> Mark:
-    from replymeter.wrap import wrap_class  # noqa: PLC0415  # wrap imports this module
-
-    instrumentation = _LIVE.get(key)
-    if instrumentation is None:
-        instrumentation = Instrumentation(settings, telemetry_of(None, None))
-        instrumentation.active = active
-        if given and active:
-            LOG.warning(UNPICKLED)
-    if instrumentation.active:
-        wrap_class(model_class, instrumentation)
-    return Mark(model_class, instrumentation)

@@ -72,7 +72,6 @@ AZURE = Provider(
         **openai.FINISH_REASONS,
         "completed": "stop",
         "max_output_tokens": "length",
-        "incomplete": "other",
     },
     blocks=(
         *_filters("response_metadata.prompt_filter_results.*.content_filter_results", "prompt"),

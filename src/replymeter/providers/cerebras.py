@@ -1,4 +1,4 @@
-"""Cerebras. `ChatCerebras` lets the errors of a synchronous stream through as the SDK raised them."""
+"""Cerebras. Errors of a synchronous stream of `ChatCerebras` are the SDK's own, unwrapped."""
 
 from __future__ import annotations
 

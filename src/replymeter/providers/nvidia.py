@@ -10,12 +10,16 @@ from replymeter.providers import openai
 from replymeter.providers.spec import ErrorText, Provider
 
 _STATUSES = {
+    400: "invalid_request",
     401: "authentication",
     402: "rate_limit",
     403: "permission_denied",
     404: "not_found",
     408: "timeout",
+    422: "invalid_request",
     429: "rate_limit",
+    500: "server_error",
+    502: "server_error",
     503: "overloaded",
     504: "timeout",
 }
@@ -33,7 +37,5 @@ NVIDIA = Provider(
     error_texts=(
         openai.TOO_LONG,
         *(ErrorText(f"[{status}] ", kind) for status, kind in _STATUSES.items()),
-        ErrorText("[4", "invalid_request"),
-        ErrorText("[5", "server_error"),
     ),
 )

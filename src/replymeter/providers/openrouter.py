@@ -34,8 +34,18 @@ _REASONS = {
 }
 
 
+_CODES = {
+    400: "invalid_request",
+    402: "rate_limit",
+    408: "timeout",
+    429: "rate_limit",
+    502: "server_error",
+    503: "overloaded",
+}
+
+
 def _moderation(error: str) -> Iterator[Blocks]:
-    """What the metadata of an *error* says; a block without reasons has its type alone."""
+    """What the metadata of an *error* says was flagged."""
     yield Blocks(path=f"{error}.metadata.reasons.*", stage="prompt", categories=_REASONS)
 
 
@@ -56,9 +66,12 @@ OPENROUTER = Provider(
     finish_reasons={**openai.FINISH_REASONS, "error": "error"},
     error_texts=(
         openai.TOO_LONG,
-        ErrorText("(code: 429)", "rate_limit"),
-        ErrorText("(code: 502)", "server_error"),
-        ErrorText("(code: 503)", "overloaded"),
+        # An error with HTTP 200, as `ChatOpenAI` and `ChatOpenRouter` raise it.
+        *(
+            ErrorText(shape.format(code), kind)
+            for code, kind in _CODES.items()
+            for shape in ("'code': {}", "(code: {})")
+        ),
     ),
     # `ChatOpenAI` unwraps the error, the SDK does not.
     error_blocks=(*_moderation("body"), *_moderation("body.error")),

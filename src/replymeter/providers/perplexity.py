@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from replymeter.reading import Reading
 
 
-def _beside_the_answer(reading: Reading, choice: Mapping[str, Any]) -> Reading:
+def _beside_the_answer(reading: Reading, _: Mapping[str, Any]) -> Reading:
     # Deep research reasons through its material before it answers, and counts that beside the
     # completion and the total: https://docs.perplexity.ai/guides/pricing, read 2026-11-24.
     usage = reading.usage
@@ -48,7 +48,6 @@ PERPLEXITY = Provider(
         "completed": "stop",
         "requires_action": "tool_calls",
         "failed": "error",
-        "cancelled": "other",
     },
     repair=_beside_the_answer,
 )

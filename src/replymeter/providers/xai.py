@@ -36,7 +36,6 @@ XAI = Provider(
         **openai.FINISH_REASONS,
         "completed": "stop",
         "max_output_tokens": "length",
-        "incomplete": "other",
     },
     # Errors carry no code: https://github.com/UKGovernmentBEIS/inspect_ai/pull/2267 and /5208.
     error_texts=(

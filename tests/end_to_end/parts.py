@@ -1,0 +1,208 @@
+"""The real collector and the real Prometheus, started from the shipped configurations."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections import Counter
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+
+from tools import components
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+CONFIG = Path(__file__).parents[2] / "collector-config"
+REQUIRED = "REPLYMETER_REQUIRE_PARTS"
+"""Set to 1 it makes a missing part a failure instead of a skip."""
+
+_OPEN = build_opener(ProxyHandler({})).open  # loopback, whatever proxy the machine has
+_STARTS = 40.0  # seconds that a part may take
+_STOPS = 10.0
+
+
+def part(name: str) -> Path:
+    """A part that was built before; the test is skipped, with the reason, when it is not there."""
+    try:
+        return components.find(name)
+    except components.MissingError as error:
+        if os.environ.get(REQUIRED) == "1":
+            raise
+        pytest.skip(str(error))
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback on which nothing listens."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def get(url: str) -> str:
+    """The body that *url* answers with."""
+    with _OPEN(url, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def eventually(check: Callable[[], object], seconds: float = 30.0) -> None:
+    """Wait until *check* is true; then, or when the time is over, it is up to the caller."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not check():
+        time.sleep(0.2)
+
+
+@contextmanager
+def process(
+    command: list[str], log: Path, ready: str, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run *command* until the end of the block, from when *ready* answers."""
+    env = {**os.environ, **(environment or {})}
+    with log.open("ab") as output:
+        running = subprocess.Popen(command, env=env, stdout=output, stderr=output)
+    try:
+        end = time.monotonic() + _STARTS
+        while not _answers(ready):
+            text = log.read_text(errors="replace")[-4000:]
+            assert running.poll() is None, f"{command[0]} ended:\n{text}"
+            assert time.monotonic() < end, f"{command[0]} does not answer at {ready}:\n{text}"
+            time.sleep(0.1)
+        yield running
+    finally:
+        running.send_signal(signal.SIGTERM)
+        try:
+            running.wait(_STOPS)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait(_STOPS)
+
+
+def _answers(url: str) -> bool:
+    with suppress(URLError, OSError):
+        get(url)
+        return True
+    return False
+
+
+@dataclass(frozen=True)
+class Collector:
+    """A running collector: where it takes OTLP, and the file that it writes spans to."""
+
+    process: subprocess.Popen[bytes]
+    grpc: int
+    http: int
+    spans_file: Path
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Its OTLP/HTTP base URL."""
+        return f"http://127.0.0.1:{self.http}"
+
+    def spans(self) -> list[dict[str, Any]]:
+        """Every span in the file, with its resource's attributes under `resource`."""
+        if not self.spans_file.exists():
+            return []
+        lines = self.spans_file.read_text().splitlines()
+        return [
+            {**span, "resource": resource["resource"].get("attributes", [])}
+            for line in lines
+            for resource in json.loads(line)["resourceSpans"]
+            for scope in resource["scopeSpans"]
+            for span in scope["spans"]
+        ]
+
+    def span_ids(self) -> Counter[str]:
+        """How often each span id is in the file."""
+        return Counter(span["spanId"] for span in self.spans())
+
+
+@contextmanager
+def collector(
+    config: str, folder: Path, environment: Mapping[str, str], *overrides: str
+) -> Iterator[Collector]:
+    """Run the collector by `collector-config/<config>`, on free ports.
+
+    *overrides* are in the form of `--config yaml:...`: for what only a test needs, like a file
+    in the place of a trace store.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    grpc, http, health, own = free_ports(4)
+    spans_file, log = folder / "spans.jsonl", folder / "collector.log"
+    ports = {"GRPC": grpc, "HTTP": http, "HEALTH": health, "OWN_METRICS": own}
+    env = {
+        **{f"REPLYMETER_{name}_PORT": str(port) for name, port in ports.items()},
+        "REPLYMETER_SPANS_FILE": str(spans_file),
+        "REPLYMETER_QUEUE_DIR": str(folder / "queue"),
+        **environment,
+    }
+    command = [str(part("collector")), "--config", str(CONFIG / config)]
+    for override in overrides:
+        command += ["--config", f"yaml:{override}"]
+    with process(command, log, f"http://127.0.0.1:{health}/", env) as running:
+        yield Collector(running, int(env["REPLYMETER_GRPC_PORT"]), http, spans_file, log)
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A running Prometheus."""
+
+    url: str
+    log: Path
+
+    def ask(self, endpoint: str, **parameters: str) -> Any:
+        """The data that an endpoint of its API answers with."""
+        answer = json.loads(get(f"{self.url}/api/v1/{endpoint}?{urlencode(parameters)}"))
+        return answer["data"]
+
+    def series(self, query: str) -> dict[tuple[tuple[str, str], ...], float]:
+        """What an instant query gives: the value by the sorted labels."""
+        result = self.ask("query", query=query)["result"]
+        return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in result}
+
+    def total(self, query: str) -> float:
+        """The sum of what an instant query gives."""
+        return sum(self.series(query).values())
+
+
+def _flags(text: str, given: Mapping[str, str]) -> list[str]:
+    """The flags at the top of prometheus.yaml, with the values given."""
+    flags = re.findall(r"^# +(?:prometheus )?(--[^ =]+)(=\S+)?$", text, re.MULTILINE)
+    assert set(given) <= {flag for flag, _ in flags}
+    return [f"{flag}={given[flag]}" if flag in given else flag + value for flag, value in flags]
+
+
+@contextmanager
+def prometheus(folder: Path) -> Iterator[Prometheus]:
+    """Run Prometheus by `collector-config/prometheus.yaml`, with the flags it names, on a free port."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (port,) = free_ports(1)
+    log = folder / "prometheus.log"
+    text = (CONFIG / "prometheus.yaml").read_text()
+    config = folder / "prometheus.yaml"
+    config.write_text(text.replace("127.0.0.1:9090", f"127.0.0.1:{port}"))
+    given = {
+        "--config.file": str(config),
+        "--web.listen-address": f"127.0.0.1:{port}",
+        "--storage.tsdb.path": str(folder / "data"),
+    }
+    command = [str(part("prometheus") / "prometheus"), *_flags(text, given)]
+    with process(command, log, f"http://127.0.0.1:{port}/-/ready"):
+        yield Prometheus(f"http://127.0.0.1:{port}", log)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import replymeter
+from replymeter import wrap
 from replymeter.demo.grpc_server import GrpcServer
 from replymeter.demo.server import WireServer
 from replymeter.testing import Captured, capture_telemetry
@@ -16,20 +16,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+@pytest.fixture(autouse=True)
+def bare_classes() -> Iterator[None]:
+    """No class is wrapped before a test nor after it, whatever other tests left."""
+    unwrap_everything()
+    yield
+    unwrap_everything()
+
+
+def unwrap_everything() -> None:
+    """Undo every `instrument`."""
+    for model_class in tuple(wrap._WRAPPED):
+        replymeter.uninstrument(model_class)
+
+
 @pytest.fixture
 def captured() -> Iterator[Captured]:
-    """Providers that keep what they get; no class stays wrapped after the test."""
+    """Providers that keep what they get."""
     with capture_telemetry() as telemetry:
         yield telemetry
 
 
 @pytest.fixture
-def instrument(captured: Captured) -> Iterator[Callable[..., Any]]:
-    """`replymeter.instrument` into `captured`, undone after the test."""
-    instrumented = []
+def instrument(captured: Captured) -> Callable[..., Any]:
+    """`replymeter.instrument` into `captured`."""
 
     def instrument(llm: Any, **settings: Any) -> Any:
-        instrumented.append(llm)
         return replymeter.instrument(
             llm,
             tracer_provider=captured.tracer_provider,
@@ -37,10 +49,7 @@ def instrument(captured: Captured) -> Iterator[Callable[..., Any]]:
             **settings,
         )
 
-    yield instrument
-    for llm in instrumented:
-        with suppress(TypeError):  # a test of what cannot be instrumented
-            replymeter.uninstrument(llm)
+    return instrument
 
 
 @pytest.fixture(scope="session")

@@ -119,9 +119,7 @@ def on_span(attributes: Mapping[str, Any]) -> dict[str, Any]:
                 value = attributes[name]
                 said[key] = list(value) if isinstance(value, tuple) else value
     if names.BLOCK_STAGES in attributes:
-        pairs = zip(
-            attributes[names.BLOCK_STAGES], attributes[names.BLOCK_CATEGORIES], strict=True
-        )
+        pairs = zip(attributes[names.BLOCK_STAGES], attributes[names.BLOCK_CATEGORIES], strict=True)
         said["blocks"] = sorted(map(list, pairs))
     return said
 

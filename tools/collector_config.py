@@ -10,38 +10,93 @@ CONFIG = Path(__file__).parents[1] / "collector-config"
 START, END = "# --- generated: allowed_keys (tools/collector_config.py)", "# --- end"
 
 # What says who sent it. Without service.instance.id two workers' series would be one that jumps.
-RESOURCE = """
-cloud.account.id cloud.availability_zone cloud.platform cloud.provider cloud.region
-container.id container.image.name container.image.tags container.name
-deployment.environment.name
-host.arch host.id host.name host.type
-k8s.cluster.name k8s.container.name k8s.daemonset.name k8s.deployment.name k8s.job.name
-k8s.namespace.name k8s.node.name k8s.pod.name k8s.pod.uid k8s.replicaset.name k8s.statefulset.name
-os.type os.version
-process.pid process.runtime.name process.runtime.version
-service.instance.id service.name service.namespace service.version
-telemetry.distro.name telemetry.distro.version
-telemetry.sdk.language telemetry.sdk.name telemetry.sdk.version
-""".split()
+RESOURCE = [
+    "cloud.account.id",
+    "cloud.availability_zone",
+    "cloud.platform",
+    "cloud.provider",
+    "cloud.region",
+    "container.id",
+    "container.image.name",
+    "container.image.tags",
+    "container.name",
+    "deployment.environment.name",
+    "host.arch",
+    "host.id",
+    "host.name",
+    "host.type",
+    "k8s.cluster.name",
+    "k8s.container.name",
+    "k8s.daemonset.name",
+    "k8s.deployment.name",
+    "k8s.job.name",
+    "k8s.namespace.name",
+    "k8s.node.name",
+    "k8s.pod.name",
+    "k8s.pod.uid",
+    "k8s.replicaset.name",
+    "k8s.statefulset.name",
+    "os.type",
+    "os.version",
+    "process.pid",
+    "process.runtime.name",
+    "process.runtime.version",
+    "service.instance.id",
+    "service.name",
+    "service.namespace",
+    "service.version",
+    "telemetry.distro.name",
+    "telemetry.distro.version",
+    "telemetry.sdk.language",
+    "telemetry.sdk.name",
+    "telemetry.sdk.version",
+]
 
 # Stable conventions of what stands around a model's call, without what carries content: no
 # headers, no queries, no exception text. `url.full` is cut before its query.
-AROUND = """
-http.request.method http.request.method_original http.request.resend_count http.request.body.size
-http.response.status_code http.response.body.size http.route
-network.protocol.name network.protocol.version network.transport network.type
-network.peer.address network.peer.port
-url.full url.path url.scheme url.template
-user_agent.original
-db.collection.name db.namespace db.operation.name db.query.summary db.response.status_code
-db.system.name
-messaging.destination.name messaging.operation.name messaging.operation.type messaging.system
-rpc.method rpc.response.status_code rpc.system.name
-code.function.name code.line.number
-thread.id thread.name
-exception.escaped
-gen_ai.agent.id gen_ai.agent.name gen_ai.tool.name gen_ai.tool.type gen_ai.workflow.name
-""".split()
+AROUND = [
+    "http.request.method",
+    "http.request.method_original",
+    "http.request.resend_count",
+    "http.request.body.size",
+    "http.response.status_code",
+    "http.response.body.size",
+    "http.route",
+    "network.protocol.name",
+    "network.protocol.version",
+    "network.transport",
+    "network.type",
+    "network.peer.address",
+    "network.peer.port",
+    "url.full",
+    "url.path",
+    "url.scheme",
+    "url.template",
+    "user_agent.original",
+    "db.collection.name",
+    "db.namespace",
+    "db.operation.name",
+    "db.query.summary",
+    "db.response.status_code",
+    "db.system.name",
+    "messaging.destination.name",
+    "messaging.operation.name",
+    "messaging.operation.type",
+    "messaging.system",
+    "rpc.method",
+    "rpc.response.status_code",
+    "rpc.system.name",
+    "code.function.name",
+    "code.line.number",
+    "thread.id",
+    "thread.name",
+    "exception.escaped",
+    "gen_ai.agent.id",
+    "gen_ai.agent.name",
+    "gen_ai.tool.name",
+    "gen_ai.tool.type",
+    "gen_ai.workflow.name",
+]
 
 # Names of the conventions that carry what people and models wrote, should Replymeter ever publish
 # them: they leave the app's machine only by a decision made in the configuration.

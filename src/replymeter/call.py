@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, create_key, get_current
-from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, SpanKind, Status, StatusCode, set_span_in_context
 
 from replymeter import conventions as names
 from replymeter.emit import attributes, measurements
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from langchain_core.language_models import BaseChatModel
     from langchain_core.outputs import ChatResult
+    from opentelemetry.trace import Span
 
     from replymeter.marks import Instrumentation
     from replymeter.providers import Target
@@ -104,11 +105,7 @@ class Call:
             self._telemetry.failed("request", error)
         model = self._request.model
         self._series: Series = self._telemetry.series(self._target, model)
-        self._span = self._telemetry.tracer.start_span(
-            f"{names.OPERATION} {model}" if model else names.OPERATION,
-            kind=SpanKind.CLIENT,
-            attributes=self._sampled_attributes(),
-        )
+        self._span = self._start_span(f"{names.OPERATION} {model}" if model else names.OPERATION)
         self.context = Context(
             {**set_span_in_context(self._span), _CALL: self, **_util_genai_context()}
         )
@@ -116,6 +113,15 @@ class Call:
             self._outer._delegated = True  # noqa: SLF001
             self._outer = None
         self._started = perf_counter()
+
+    def _start_span(self, name: str) -> Span:
+        try:
+            return self._telemetry.tracer.start_span(
+                name, kind=SpanKind.CLIENT, attributes=self._sampled_attributes()
+            )
+        except Exception as broken:  # noqa: BLE001  # a sampler or processor of the application's
+            self._telemetry.failed("begin", broken, self._series)
+            return INVALID_SPAN  # the metrics are counted all the same
 
     def _sampled_attributes(self) -> dict[str, Any]:
         target = self._target

@@ -23,7 +23,8 @@ _NOTHING_FOUND = (
     "replymeter.{verb}() was given {what}, which is no chat model and holds none that can be "
     "found. Give it a langchain_core BaseChatModel, a runnable or list that holds one, or a chat "
     "model class. A model inside a function or a compiled graph cannot be reached: instrument it "
-    "before you build the graph."
+    "before you build the graph. One that is made later, from a name or a configuration, is "
+    "reached by its class, or by BaseChatModel, which is every class."
 )
 
 
@@ -53,12 +54,9 @@ def instrument(
 
     Raises:
         TypeError: There is no chat model in *llm*.
-        ValueError: *provider* is an empty text.
+        ValueError: *provider* is neither None nor a text that says something.
     """
-    if provider is not None and not provider.strip():
-        msg = f"replymeter.instrument(provider={provider!r}): give a provider's name, or None"
-        raise ValueError(msg)
-    settings = Settings(provider=provider, chunk_timing=chunk_timing)
+    settings = Settings(provider=_name_or_error(provider), chunk_timing=chunk_timing)
     telemetry = telemetry_of(tracer_provider, meter_provider)
     if isinstance(llm, type) and issubclass(llm, BaseChatModel):
         wrap_tree(llm, Instrumentation(settings, telemetry))
@@ -89,6 +87,12 @@ def uninstrument(llm: T) -> T:
     if not anything_wrapped():
         unfollow_configurable()
     return llm
+
+
+def _name_or_error(provider: object) -> str | None:
+    if provider is None or (isinstance(provider, str) and provider.strip()):
+        return provider
+    raise ValueError(f"replymeter.instrument(provider={provider!r}): give a name, or None")
 
 
 def _mark(model: BaseChatModel, made: Instrumentation) -> None:

@@ -8,12 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+
+class _Kept(SpanProcessor):
+    """Keeps every ended span.
+
+    Not the SDK's SimpleSpanProcessor: it attaches a context when a span ends, and CPython 3.11
+    and older can crash when that happens in a garbage collection, as for a stream left half-read.
+    """
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.spans.append(span)
 
 
 @dataclass(frozen=True)
@@ -22,13 +34,13 @@ class Captured:
 
     tracer_provider: TracerProvider
     meter_provider: MeterProvider
-    _exporter: InMemorySpanExporter
+    _kept: _Kept
     _reader: InMemoryMetricReader
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:
         """Every span that has ended, in that order."""
-        return self._exporter.get_finished_spans()
+        return tuple(self._kept.spans)
 
     def points(self, metric: str) -> list[tuple[Mapping[str, Any], Any]]:
         """The labels and the SDK's data point of each series of *metric*, an OpenTelemetry name."""
@@ -87,12 +99,12 @@ def capture_telemetry() -> Iterator[Captured]:
         ...     reply = llm.invoke("hello")
         ...     assert captured.total("replymeter.finish_reasons", finish_reason="missing") == 1
     """
-    exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
+    kept, reader = _Kept(), InMemoryMetricReader()
     tracer_provider = TracerProvider(shutdown_on_exit=False)
-    tracer_provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer_provider.add_span_processor(kept)
     meter_provider = MeterProvider([reader], shutdown_on_exit=False)
     try:
-        yield Captured(tracer_provider, meter_provider, exporter, reader)
+        yield Captured(tracer_provider, meter_provider, kept, reader)
     finally:
         tracer_provider.shutdown()
         meter_provider.shutdown()

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.end_to_end.parts import Collector, Prometheus, collector, prometheus
+from tests.end_to_end.parts import Collector, Prometheus, collector, part, prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
+RESOURCE = "deployment.environment.name=test,some.secret=canary-7f3a"
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The collector of laptop.yaml, and the Prometheus that it sends to."""
+    """The collector that apps send to, and the Prometheus where it ends."""
 
     collector: Collector
     prometheus: Prometheus
@@ -34,33 +35,39 @@ class Pipeline:
             "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.collector.url,
             "OTEL_SERVICE_NAME": service,
-            "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test",
+            "OTEL_RESOURCE_ATTRIBUTES": RESOURCE,
         }
         command = [sys.executable, "-m", f"tests.end_to_end.{app}", *arguments]
         return subprocess.Popen(
             command, env=env, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
-    def run_app(self, app: str, service: str, *arguments: str, seconds: float = 60) -> str:
-        """Run one to its end; what it printed."""
-        return finish(self.start_app(app, service, *arguments), seconds)
+    def run_app(self, app: str, service: str, *arguments: str, seconds: float = 60) -> None:
+        """Run one to its end."""
+        finish(self.start_app(app, service, *arguments), seconds)
 
 
-def finish(app: subprocess.Popen[str], seconds: float = 60) -> str:
-    """Wait for an app's end; what it printed."""
+def finish(app: subprocess.Popen[str], seconds: float = 60) -> None:
+    """Wait for an app's end, which must be a good one."""
     try:
-        printed, errors = app.communicate(timeout=seconds)
+        _, errors = app.communicate(timeout=seconds)
     finally:
         app.kill()
     assert app.returncode == 0, errors[-4000:]
-    return printed
 
 
 @pytest.fixture(scope="session")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """laptop.yaml and prometheus.yaml, running."""
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """prometheus.yaml, running."""
+    part("collector")  # No need to start one where the other is missing.
+    with prometheus(tmp_path_factory.mktemp("prometheus")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def pipeline(database: Prometheus, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """laptop.yaml, running."""
     folder = tmp_path_factory.mktemp("laptop")
-    with prometheus(folder) as database:
-        environment = {"REPLYMETER_PROMETHEUS_URL": database.url}
-        with collector("laptop.yaml", folder, environment) as collecting:
-            yield Pipeline(collecting, database)
+    environment = {"REPLYMETER_PROMETHEUS_URL": database.url}
+    with collector("laptop.yaml", folder, environment) as collecting:
+        yield Pipeline(collecting, database)

@@ -48,9 +48,9 @@ PROVIDERS = {
     "bedrock_converse": "aws.bedrock",
     "mistralai": "mistral_ai",
     "groq": "groq",
-    "together": "together_ai",
-    "together_openai": "together_ai",
-    "fireworks": "fireworks_ai",
+    "together": "together",
+    "together_openai": "together",
+    "fireworks": "fireworks",
 }
 NEVER = 60.0  # seconds that a reply takes which its caller does not wait for
 PATIENCE = 0.3  # seconds that its caller waits
@@ -69,12 +69,14 @@ class Truth:
         """One call of *flavour*, with a wire case's words for what must be read from it."""
         whose = (f"provider={PROVIDERS[flavour]}", f"model={model}")
 
-        def count(name: str, value: float, *labels: str) -> None:
+        def count(name: str, value: int, *labels: str) -> None:
             if value:
-                self.series[(name, *whose, *labels)] += value  # type: ignore[assignment]
+                series = (name, *whose, *labels)
+                self.series[series] += value
 
         error = want.get("error_type")
-        count(f"{names.DURATION.prometheus}_count", 1, *([f"error={error}"] if error else []))
+        failed = (f"error={error}",) if error else ()
+        count(f"{names.DURATION.prometheus}_count", 1, *failed)
         for key, (counter, *histograms) in COUNTED.items():
             count(counter.prometheus, want.get(key, 0))
             for histogram in histograms:
@@ -100,7 +102,8 @@ class Ids(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Note one."""
-        self.made.append(f"{span.get_span_context().span_id:016x}")
+        assert span.context
+        self.made.append(f"{span.context.span_id:016x}")
 
 
 class App:
@@ -159,7 +162,7 @@ class App:
             stream: Any = model.astream(HELLO)
             async with aclosing(stream):
                 async for chunk in stream:
-                    chunks.append(chunk)
+                    chunks.append(chunk)  # noqa: PERF401  # what came before the end counts
 
         async def stop_waiting() -> None:
             with suppress(asyncio.TimeoutError):
@@ -179,7 +182,9 @@ class App:
 
 
 def _name(model: Any) -> str:
-    return str(getattr(model, "model_id", None) or getattr(model, "model_name", None) or model.model)
+    return str(
+        getattr(model, "model_id", None) or getattr(model, "model_name", None) or model.model
+    )
 
 
 def _seen(chunks: list[Any], ending: str) -> dict[str, Any]:

@@ -120,7 +120,8 @@ class Collector:
         """Every span in the file, with its resource's attributes under `resource`."""
         if not self.spans_file.exists():
             return []
-        lines = self.spans_file.read_text().splitlines()
+        text = self.spans_file.read_text()
+        lines = text[: text.rfind("\n") + 1].splitlines()  # The last may be half written.
         return [
             {**span, "resource": resource["resource"].get("attributes", [])}
             for line in lines
@@ -191,7 +192,7 @@ def _flags(text: str, given: Mapping[str, str]) -> list[str]:
 
 @contextmanager
 def prometheus(folder: Path) -> Iterator[Prometheus]:
-    """Run Prometheus by `collector-config/prometheus.yaml`, with the flags it names, on a free port."""
+    """Run Prometheus by prometheus.yaml, with the flags that it names, on a free port."""
     folder.mkdir(parents=True, exist_ok=True)
     (port,) = free_ports(1)
     log = folder / "prometheus.log"

@@ -48,10 +48,11 @@ def counted(pipeline: Pipeline, name: str) -> dict[tuple[str, ...], float]:
     query = f'sum by ({", ".join(LABELS)}) ({name}{{job="{SERVICE}"}})'
     sums = {}
     for labels, value in pipeline.prometheus.series(query).items():
-        words = {LABELS[label]: said for label, said in labels}
+        words = {LABELS[label]: text for label, text in labels}
         if value:
-            key = (f"{word}={words[word]}" for word in LABELS.values() if word in words)
-            sums[(name, *key)] = value
+            said = (f"{word}={words[word]}" for word in LABELS.values() if word in words)
+            key = (name, *said)
+            sums[key] = value
     return sums
 
 

@@ -45,15 +45,17 @@ def wrap_tree(model_class: type[BaseChatModel], instrumentation: Instrumentation
     wrapped = wrap_class(model_class, instrumentation)
     wrapped.whole = instrumentation
     if _BORN not in wrapped.replaced:
-        wrapped.replaced[_BORN] = model_class.__dict__.get(_BORN, _ABSENT)
-        setattr(model_class, _BORN, classmethod(_born(model_class)))
+        own = wrapped.replaced[_BORN] = model_class.__dict__.get(_BORN, _ABSENT)
+        setattr(model_class, _BORN, classmethod(_born(model_class, own)))
     for subclass in model_class.__subclasses__():
         wrap_tree(subclass, instrumentation)
 
 
-def _born(model_class: type[BaseChatModel]) -> Any:
+def _born(model_class: type[BaseChatModel], own: Any) -> Any:
     def born(subclass: type[BaseChatModel], **kwargs: Any) -> None:
-        getattr(super(model_class, subclass), _BORN)(**kwargs)
+        inherited = super(model_class, subclass)
+        hook = getattr(inherited, _BORN) if own is _ABSENT else own.__get__(None, subclass)
+        hook(**kwargs)
         wrapped = _WRAPPED.get(model_class)
         if wrapped is not None and wrapped.whole is not None and subclass not in _WRAPPED:
             wrap_tree(subclass, wrapped.whole)
@@ -65,9 +67,11 @@ def unwrap_tree(model_class: type[BaseChatModel]) -> None:
     """Switch off every instrumentation of *model_class* and its subclasses."""
     for subclass in model_class.__subclasses__():
         unwrap_tree(subclass)
-    for instrumentation in instrumentations(model_class):
-        instrumentation.active = False
-        unwrap_class(model_class, instrumentation)
+    wrapped = _WRAPPED.get(model_class)
+    if wrapped is not None:
+        for instrumentation in wrapped.instrumentations:
+            instrumentation.active = False
+        _restore(model_class, wrapped)
 
 
 def unwrap_class(model_class: type[BaseChatModel], instrumentation: Instrumentation) -> None:
@@ -76,22 +80,18 @@ def unwrap_class(model_class: type[BaseChatModel], instrumentation: Instrumentat
     if wrapped is None:
         return
     wrapped.instrumentations.discard(instrumentation)
-    if wrapped.whole is instrumentation:
-        wrapped.whole = None
-    if any(left.active for left in wrapped.instrumentations):
-        return
+    if not any(left.active for left in wrapped.instrumentations):
+        _restore(model_class, wrapped)
+
+
+def _restore(model_class: type[BaseChatModel], wrapped: Wrapped) -> None:
     del _WRAPPED[model_class]
+    wrapped.whole = None
     for name, method in wrapped.replaced.items():
         if method is _ABSENT:
             delattr(model_class, name)
         else:
             setattr(model_class, name, method)
-
-
-def instrumentations(model_class: type[BaseChatModel]) -> tuple[Instrumentation, ...]:
-    """Every live instrumentation of *model_class*."""
-    wrapped = _WRAPPED.get(model_class)
-    return tuple(wrapped.instrumentations) if wrapped else ()
 
 
 def anything_wrapped() -> bool:

@@ -109,7 +109,7 @@ def read_failure(error: Exception, provider: Provider, *, mid_stream: bool) -> F
 
 
 def _kind(error: Exception, codes: list[str], provider: Provider) -> str:
-    names = {base.__name__ for base in type(error).__mro__}
+    names = [base.__name__ for base in type(error).__mro__]
     status = _status(error)
     for code in (*codes, *names):
         kind = provider.error_codes.get(code) or COMMON_CODES.get(code)
@@ -125,6 +125,9 @@ def _told(error: Exception, provider: Provider) -> ErrorText | None:
     if not provider.error_texts:
         return None
     said = str(error)[:_LONGEST_TEXT]
+    body = getattr(error, "body", None)
+    if isinstance(body, str):  # SDKs do not repeat a body that is a bare text
+        said += body[:_LONGEST_TEXT]
     return next((text for text in provider.error_texts if text.part in said), None)
 
 
@@ -162,6 +165,8 @@ def _status(error: Exception) -> int | None:
         value_at(_body(error), "error.code"),  # of an error that came with HTTP 200
     )
     for status in candidates:
+        if isinstance(status, str) and len(status) == 3 and status.isdecimal():
+            status = int(status)  # noqa: PLW2901  # the SDK of OpenAI turns codes into text
         if isinstance(status, int) and not isinstance(status, bool) and 400 <= status < 600:
             return int(status)
     return None

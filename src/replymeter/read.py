@@ -96,7 +96,7 @@ def _attributes(choice: RawChoice, provider: Provider, mode: str) -> Iterator[tu
         if row.mode in (None, mode) and (value := _field(choice, row)) is not None:
             yield row.attribute, value
     identity = word(choice["message_id"])
-    if identity and not identity.startswith(("lc_", "run-", "run--")):
+    if identity and not identity.startswith(("lc_", "run-")):
         yield RESPONSE_ID, identity
 
 

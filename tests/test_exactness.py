@@ -12,7 +12,7 @@ import pytest
 
 from replymeter import conventions as names
 from replymeter.demo.cases import case_names, expected, load_case
-from replymeter.demo.models import FLAVOURS, chat_model
+from replymeter.demo.models import FLAVOURS, chat_model, installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MODES = ("invoke", "ainvoke", "stream", "astream")
 HELLO = [("user", "Tell me a story.")]
+KEEPS_LOOP = {"fireworks", "gemini", "gemini_vertex"}
+"""Whose asynchronous client belongs to the event loop that it was first used in."""
 
 # What the wire says, and where the span says it.
 ON_SPAN = {
@@ -81,9 +83,11 @@ def model(wire: WireServer, grpc: GrpcServer) -> Callable[[str, str, str], BaseC
     """The real class of a flavour, at the wire server; VertexAI's async side speaks gRPC only."""
 
     def model(flavour: str, name: str, mode: str) -> BaseChatModel:
+        if not installed(flavour):
+            pytest.skip(f"the package of {flavour} is not installed")
         if flavour == "vertexai" and mode.startswith("a"):
             return chat_model(flavour, grpc.url(name), transport="grpc")
-        if flavour == "fireworks" and mode.startswith("a"):  # its client keeps its event loop
+        if flavour in KEEPS_LOOP and mode.startswith("a"):
             return chat_model(flavour, wire.url(flavour, name))
         return shared(flavour, wire.add(flavour, "current", load_case(flavour, name)))
 

@@ -16,7 +16,7 @@ import pytest
 from replymeter.demo.cases import expected
 from replymeter.demo.replay import chunks_of, replay_model, result_of
 from replymeter.emit import attributes
-from replymeter.failures import _codes, read_failure
+from replymeter.failures import _codes, _said, read_failure
 from replymeter.fold import Fold
 from replymeter.paths import values_at
 from replymeter.providers import PROVIDERS, find
@@ -137,12 +137,49 @@ IGNORED = {
     "response_metadata.usage.output_tokens_details": "usage_metadata has it",
     "response_metadata.additionalModelResponseFields": "usage_metadata has it",
     "response_metadata.ResponseMetadata": "headers and retries of the HTTP exchange",
+    "response_metadata.amazon-bedrock-guardrailAction": "read by `guarded` in its provider's file",
+    "response_metadata.amazon-bedrock-invocationMetrics.firstByteLatency": "the span has its own",
+    "response_metadata.inputTextTokenCount": "the invocation metrics have it",
+    "response_metadata.totalOutputTextTokenCount": "the invocation metrics have it",
+    "response_metadata.done": "a constant",
+    "response_metadata.load_duration": "how long the server took to load the model: no queue",
+    "response_metadata.logprobs": "content, but for the numbers",
+    "response_metadata.prompt_feedback.block_reason_message": "explanations are content",
+    "response_metadata.grounding_metadata": "content, but for how many",
+    "response_metadata.citations": "content, but for how many",
+    "response_metadata.documents": "content",
+    "response_metadata.tool_plan": "content",
+    "additional_kwargs.citations": "response_metadata has it",
+    "additional_kwargs.documents": "content",
+    "additional_kwargs.finish_reason": "response_metadata has it",
+    "additional_kwargs.id": "response_metadata has it",
+    "additional_kwargs.token_count": "response_metadata has it",
+    "additional_kwargs.tool_plan": "content",
     "additional_kwargs.tool_calls": "content",
     "additional_kwargs.function_call": "content",
     "additional_kwargs.refusal": "content; that there is one is read by `replymeter.read`",
     "additional_kwargs.usage": "response_metadata has it",
     "additional_kwargs.stop_reason": "response_metadata has it",
     "additional_kwargs.model_id": "the request's, handed back",
+    "additional_kwargs.reasoning": "content",
+    "additional_kwargs.reasoning_content": "content",
+    "additional_kwargs.reasoning_details": "content",
+    "additional_kwargs._reasoning_api_fields": "names of fields of LangChain's package",
+    "additional_kwargs.provider_specific_fields": "LiteLLM's copy of what has no place in it",
+    "response_metadata.content": "content, which ChatNVIDIA repeats here",
+    "response_metadata.reasoning_content": "content, which ChatNVIDIA repeats here",
+    "response_metadata.role": "a constant",
+    "response_metadata.tool_calls": "content, which ChatNVIDIA repeats here",
+    "response_metadata.created": "a clock; the span has its own",
+    "response_metadata.cost": "OpenRouter's price; the cost counter has prices of its own",
+    "response_metadata.token_usage.cost": "the same",
+    "response_metadata.token_usage.cost_details": "the same",
+    "response_metadata.token_usage.prompt_cache_miss_tokens": "the rest of the prompt",
+    "response_metadata.token_usage.prompt_tokens_details.text_tokens": "the rest of the prompt",
+    "response_metadata.num_search_queries": "no token",
+    "response_metadata.search_context_size": "the request's, handed back",
+    "response_metadata.prompt_filter_results": "ratings that filtered nothing",
+    "response_metadata.content_filter_results": "ratings that filtered nothing",
 }
 
 
@@ -221,21 +258,22 @@ WAIVED = (
     ("*", "usage *.cache_write_tokens", SHARED),
     ("mistral_ai", "usage *.num_cached_tokens", RARE),
     ("together", "usage *.prompt_tokens_details.cached_tokens", SHARED),
-    ("anthropic", "finish reason compaction", RARE),
-    ("anthropic", "block *.category frontier_llm", RARE),
-    ("anthropic", "block *.category general_harms", RARE),
-    ("anthropic", "error code request_too_large", RARE),
-    ("anthropic", "error code timeout_error", RARE),
-    ("aws.bedrock", "finish reason compaction", RARE),
+    ("*", "finish reason compaction", RARE),
+    ("*", "block *.category frontier_llm", RARE),
+    ("*", "block *.category general_harms", RARE),
+    ("*", "error code request_too_large", RARE),
+    ("*", "error code timeout_error", RARE),
     ("aws.bedrock", "error *", RARE),
     ("aws.bedrock", "block *.guardrail.*", RARE),
+    ("aws.bedrock", "usage *.cache*InputTokenCount", RARE),
+    ("gcp.gemini", "* HARM_CATEGORY_IMAGE_*", "VertexAI only"),
+    ("gcp.gemini", "* HARM_CATEGORY_JAILBREAK", "VertexAI only"),
+    ("gcp.gemini", "* HARM_CATEGORY_UNSPECIFIED", RARE),
+    ("gcp.gemini", "* JAILBREAK", "VertexAI only"),
+    ("gcp.gemini", "* MODEL_ARMOR", "VertexAI only"),
     ("openai", "error *", RARE),
+    ("openrouter", "error text *code*", RARE),
     ("openai", "finish reason *", "`failed` is raised as an error; the others are documented"),
-    (
-        "gcp.vertex_ai",
-        "block *.prompt_feedback.block_reason",
-        "the package drops it; the row is for when not",
-    ),
     ("gcp.vertex_ai", "block *.safety_ratings.* HARM_CATEGORY_*", RARE),
     ("gcp.vertex_ai", "block word *", RARE),
     ("gcp.vertex_ai", "finish reason *", RARE),
@@ -269,7 +307,7 @@ def exercised(answer: Read) -> Iterator[str]:
         classes = (base.__name__ for base in type(answer.error).__mro__)
         yield from (f"error code {code}" for code in (*_codes(answer.error), *classes))
         for text in answer.provider.error_texts:
-            if text.part in str(answer.error):
+            if text.part in _said(answer.error):
                 yield f"error text {text.part}"
 
 

@@ -49,6 +49,16 @@ EVERY_FLAVOUR = {
     "error_500", "stream_break", "stream_no_usage", "stream_no_finish", "stream_error_event",
     "empty_choices", "secret", "secret_error",
 }  # fmt: skip
+# What the prompts of InvokeModel cannot ask for, nor Cohere's models do: no case shows it.
+CANNOT = {
+    "bedrock_converse_cohere": {"cache_read", "reasoning"},
+    "bedrock_llama": {"cache_read", "reasoning", "tool_calls"},
+    "bedrock_mistral": {"cache_read", "reasoning", "tool_calls"},
+    "bedrock_openai": {"cache_read", "reasoning", "tool_calls"},
+    "bedrock_titan": {"cache_read", "reasoning", "tool_calls"},
+}
+ALWAYS_STREAMED = {"ollama"}  # its class asks for a stream when invoked, too
+NOTHING_SAID = {"empty_choices", "load"}
 CASES = [(flavour, name) for flavour in FLAVOURS for name in case_names(flavour)]
 ALL_CALLS = [
     (flavour, name, mode)
@@ -123,7 +133,7 @@ def _check_withheld(withheld: dict[str, str], mode: str, facts: dict[str, Any]) 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_every_flavour_has_the_common_cases(flavour: str) -> None:
     """What every provider can do, every flavour shows."""
-    assert set(case_names(flavour)) >= EVERY_FLAVOUR
+    assert set(case_names(flavour)) >= EVERY_FLAVOUR - CANNOT.get(flavour, set())
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -146,7 +156,8 @@ def test_real_class_takes_the_case(
     _check_call(case, name, mode, model(flavour), loop)
     if (flavour, name, mode) == ("vertexai", "error_401", "stream"):
         gc.collect()  # google-auth leaves the socket of this one open: let it be said here.
-    assert [request.stream for request in server.requests] == [mode.endswith("stream")]
+    streamed = mode.endswith("stream") or flavour in ALWAYS_STREAMED
+    assert [request.stream for request in server.requests] == [streamed]
 
 
 @pytest.mark.parametrize(("name", "mode"), GRPC_CALLS)
@@ -180,7 +191,7 @@ def _check_call(
 ) -> None:
     truth = expected(case, stream=mode.endswith("stream"), grpc=grpc)
     # LangChain itself fails over an answer without a choice, after the provider call ended.
-    tolerated = (IndexError, ValueError) if name == "empty_choices" else ()
+    tolerated = (IndexError, ValueError) if name in NOTHING_SAID else ()
     if "error_type" in truth:
         with pytest.raises(Exception):  # noqa: B017, PT011 (which class, the provider says)
             _call(model, mode, case.get("request", {}), loop)
@@ -190,7 +201,8 @@ def _check_call(
         if name in PLAIN_CASES:
             assert message.text == PLAIN
         if truth["normalised"] == ["tool_calls"]:
-            assert [call["name"] for call in message.tool_calls] == ["weather"]
+            # ChatCohere's streams say it twice.
+            assert {call["name"] for call in message.tool_calls} - {""} == {"weather"}
 
 
 def _call(

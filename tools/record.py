@@ -1,5 +1,7 @@
 """Run the real provider classes over the wire server and write down what they make of each case.
 
+A flavour whose package is not installed keeps the recordings that it has.
+
 Writes `tests/recordings/<flavour>/<case>.json`, and for the demo on machines without provider
 packages `src/replymeter/demo/replies.json`. Two runs write the same bytes.
 """
@@ -25,10 +27,11 @@ from urllib.parse import urlsplit
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from langchain_core.messages import BaseMessage, HumanMessage
+from pydantic import BaseModel
 
 from replymeter.demo.cases import Case, case_names, load_case
 from replymeter.demo.grpc_server import GrpcServer
-from replymeter.demo.models import FLAVOURS, chat_model
+from replymeter.demo.models import FLAVOURS, chat_model, installed
 from replymeter.demo.script import demo_cases
 from replymeter.demo.server import WireServer
 from replymeter.providers import PROVIDERS
@@ -54,7 +57,7 @@ MESSAGE_FIELDS = (
     "additional_kwargs",
 )  # fmt: skip
 # What `replymeter.failures` may look at.
-SET_UP = ("stream_usage", "use_responses_api")  # attributes that rows ask for
+SET_UP = ("stream_usage", "use_responses_api", "vertexai")  # attributes that rows ask for
 ERROR_FIELDS = ("status_code", "code", "type", "body", "response")
 
 
@@ -72,6 +75,8 @@ def plain(value: Any) -> Any:
         }
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
+    if isinstance(value, BaseModel):
+        return plain(value.model_dump())
     raise TypeError(f"a recording cannot hold a {type(value).__qualname__}: {value!r:.200}")
 
 
@@ -185,8 +190,9 @@ async def _record(flavour: str, name: str, sync: BaseChatModel, other: BaseChatM
 
 async def _record_all(wire: WireServer, grpc: GrpcServer) -> dict[str, dict[str, Case]]:
     recordings: dict[str, dict[str, Case]] = {}
-    for number, flavour in enumerate(FLAVOURS, 1):
-        print(f"[{number}/{len(FLAVOURS)}] {flavour}", flush=True)
+    flavours = [flavour for flavour in FLAVOURS if installed(flavour)]
+    for number, flavour in enumerate(flavours, 1):
+        print(f"[{number}/{len(flavours)}] {flavour}", flush=True)
         model = chat_model(flavour, wire.url(flavour, "current"))
         made = recordings[flavour] = {}
         for name in case_names(flavour):
@@ -214,14 +220,16 @@ def _write_recordings(recordings: dict[str, dict[str, Case]]) -> None:
             path.write_text(_text(recording) + "\n", encoding="utf-8")
             wanted.add(path)
     for path in set(RECORDINGS.glob("*/*.json")) - wanted:
-        path.unlink()
+        if path.parent.name in recordings or path.parent.name not in FLAVOURS:
+            path.unlink()
 
 
 def _write_replies(recordings: dict[str, dict[str, Case]]) -> None:
     """The cases that the demo plays, without what is the same in all of a flavour."""
     shared = ("class", "package", "identity")
     kept = ("expected", "expected_stream", "request", "invoke", "stream")
-    replies = {}
+    earlier = json.loads(REPLIES.read_text(encoding="utf-8"))
+    replies = {flavour: earlier[flavour] for flavour in FLAVOURS if flavour in earlier}
     for flavour, cases in recordings.items():
         played = {name: cases[name] for name in demo_cases(cases)}
         first = next(iter(played.values()))

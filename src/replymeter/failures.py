@@ -78,6 +78,7 @@ STATUSES: Mapping[int, str] = {
     403: "permission_denied",
     404: "not_found",
     408: "timeout",
+    424: "server_error",  # of the model behind the server: AWS, Hugging Face
     429: "rate_limit",
     503: "overloaded",
     504: "timeout",
@@ -124,11 +125,15 @@ def _kind(error: Exception, codes: list[str], provider: Provider) -> str:
 def _told(error: Exception, provider: Provider) -> ErrorText | None:
     if not provider.error_texts:
         return None
-    said = str(error)[:_LONGEST_TEXT]
-    body = getattr(error, "body", None)
-    if isinstance(body, str):  # SDKs do not repeat a body that is a bare text
-        said += body[:_LONGEST_TEXT]
+    said = _said(error)
     return next((text for text in provider.error_texts if text.part in said), None)
+
+
+def _said(error: Exception) -> str:
+    """The exception's text, and the body's, which SDKs do not repeat when it is a bare text."""
+    body = getattr(error, "body", None)
+    said = str(error)[:_LONGEST_TEXT]
+    return said + body[:_LONGEST_TEXT] if isinstance(body, str) else said
 
 
 def _codes(error: Exception) -> Iterator[str]:

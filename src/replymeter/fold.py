@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages.ai import add_usage
 
-from replymeter.paths import value_at
+from replymeter.paths import count, value_at
 
 if TYPE_CHECKING:
     from replymeter.providers.spec import Provider
@@ -95,11 +95,20 @@ class Fold:
 
     def _count(self, usage: Any) -> None:
         read = usage.get("input_tokens")
+        if not read and self._input and self._repeats_input(usage):
+            read = self._input
+            usage = {**usage, "input_tokens": read}
         if read:
             self.running_totals = self.running_totals or read == self._input
             self._input = read
         self._added = usage if self._added is None else add_usage(self._added, usage)
         self._last = usage
+
+    def _repeats_input(self, usage: Any) -> bool:
+        # LangChain's package for watsonx takes the input of the first chunk only, but hands on
+        # the total of each: where that holds the input again, these are running totals.
+        total, written = count(usage.get("total_tokens")), count(usage.get("output_tokens"))
+        return total is not None and written is not None and total - written == self._input
 
     def _has_text(self, content: Any) -> bool:
         found = False

@@ -30,7 +30,13 @@ PARAMETERS: tuple[tuple[str, Callable[[Any], Any], tuple[str, ...]], ...] = (
     (
         names.REQUEST_MAX_TOKENS,
         count,
-        ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens_to_sample"),
+        (
+            "max_tokens",
+            "max_completion_tokens",
+            "max_output_tokens",
+            "max_tokens_to_sample",
+            "num_predict",
+        ),
     ),
     (names.REQUEST_TEMPERATURE, number, ("temperature",)),
     (names.REQUEST_TOP_P, number, ("top_p",)),
@@ -76,7 +82,8 @@ def request_model(
     value = _first((arguments, model.__dict__), provider.request_model)
     if value is None:
         value = model._get_ls_params(**arguments).get("ls_model_name")  # noqa: SLF001
-    return name(value)
+    named = name(value)
+    return None if named and "://" in named else named  # the URL of an endpoint is no name
 
 
 def _first(sources: tuple[Mapping[str, Any], ...], spellings: tuple[str, ...]) -> Any:

@@ -151,6 +151,11 @@ class Telemetry:
             for series in tuple(self._series.values()):
                 self.record(series, series.zeros, None, None)
 
+    def create_at_zero_again(self) -> None:
+        """Create every known series again: a forked child counts from 0."""
+        self._zeroed_for = None
+        self.create_at_zero()
+
     def record(
         self,
         series: Series,
@@ -200,6 +205,11 @@ def telemetry_of(
 def zero_after_set_up() -> None:
     """Create at 0 what `instrument()` found before there was an SDK."""
     telemetry_of(None, None).create_at_zero()
+
+
+def zero_after_fork() -> None:
+    """Create at 0 what the parent had created before it forked."""
+    telemetry_of(None, None).create_at_zero_again()
 
 
 def zeros(provider: Provider) -> Iterator[Measurement]:

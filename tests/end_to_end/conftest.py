@@ -27,7 +27,9 @@ class Pipeline:
     collector: Collector
     prometheus: Prometheus
 
-    def start_app(self, app: str, service: str, *arguments: str) -> subprocess.Popen[str]:
+    def start_app(
+        self, app: str, service: str, *arguments: str, **variables: str
+    ) -> subprocess.Popen[str]:
         """Start a module of this folder as an app that sends to the collector."""
         inherited = {key: value for key, value in os.environ.items() if key[:5] != "OTEL_"}
         env = {
@@ -36,6 +38,7 @@ class Pipeline:
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.collector.url,
             "OTEL_SERVICE_NAME": service,
             "OTEL_RESOURCE_ATTRIBUTES": RESOURCE,
+            **variables,
         }
         command = [sys.executable, "-m", f"tests.end_to_end.{app}", *arguments]
         return subprocess.Popen(

@@ -20,8 +20,9 @@ import replymeter
 from replymeter import conventions as names
 from replymeter.demo.cases import expected, load_case
 from replymeter.demo.grpc_server import GrpcServer
-from replymeter.demo.models import FLAVOURS, chat_model
+from replymeter.demo.models import FLAVOURS, chat_model, installed
 from replymeter.demo.server import WireServer
+from replymeter.providers import find
 from tests.test_exactness import HELLO, call, cases, shared
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ COUNTED = {
     "cache_write": (names.CACHE_WRITE_TOKENS,),
     "reasoning": (names.REASONING_TOKENS,),
 }
-# Written here once more, not asked of the library: at a host of no known provider each class
-# speaks for its own.
+# Written here once more, not asked of the library (as the others are): at a host of no known
+# provider each class speaks for its own.
 PROVIDERS = {
     "openai": "openai",
     "openai_responses": "openai",
@@ -55,8 +56,6 @@ PROVIDERS = {
 NEVER = 60.0  # seconds that a reply takes which its caller does not wait for
 PATIENCE = 0.3  # seconds that its caller waits
 TAKEN = 2  # chunks that a caller takes before it goes away
-# These classes answer asynchronous calls in a thread of the same model, which nobody can cancel.
-IN_A_THREAD = ("bedrock", "bedrock_converse", "vertexai")
 
 
 class Truth:
@@ -65,9 +64,10 @@ class Truth:
     def __init__(self) -> None:
         self.series: Counter[tuple[str, ...]] = Counter()
 
-    def add(self, flavour: str, model: str, want: Mapping[str, Any], ending: str) -> None:
+    def add(self, flavour: str, model: BaseChatModel, want: Mapping[str, Any], ending: str) -> None:
         """One call of *flavour*, with a wire case's words for what must be read from it."""
-        whose = (f"provider={PROVIDERS[flavour]}", f"model={model}")
+        provider = PROVIDERS.get(flavour) or find(model).provider.name
+        whose = (f"provider={provider}", f"model={_name(model)}")
 
         def count(name: str, value: int, *labels: str) -> None:
             if value:
@@ -132,7 +132,7 @@ class App:
         want = expected(case, stream="stream" in mode, grpc=grpc)
         model = self.model(flavour, name, mode)
         call(model, mode, **case.get("request", {}))
-        self.truth.add(flavour, _name(model), want, "ok")
+        self.truth.add(flavour, model, want, "ok")
 
     def abandon(self, flavour: str) -> None:
         """A stream whose caller takes two chunks and goes away."""
@@ -144,7 +144,14 @@ class App:
                 chunks.append(chunk)
                 if len(chunks) == TAKEN:
                     break
-        self.truth.add(flavour, _name(model), _seen(chunks, "abandoned"), "abandoned")
+        self.truth.add(flavour, model, _seen(chunks, "abandoned"), "abandoned")
+
+    def cancellable(self, flavour: str) -> bool:
+        """Not where asynchronous calls run in a thread, which nobody can stop, or speak gRPC."""
+        model = self.model(flavour, "ok", "invoke")
+        native = getattr(model._agenerate, "__wrapped__", model._agenerate)
+        in_a_thread = native.__qualname__.startswith("BaseChatModel.")
+        return flavour != "vertexai" and not in_a_thread
 
     def cancel(self, flavour: str, mode: str) -> None:
         """A call that is cancelled before its reply, or before the stream's second chunk."""
@@ -169,7 +176,7 @@ class App:
                 await asyncio.wait_for(wait(), PATIENCE)
 
         asyncio.run(stop_waiting())
-        self.truth.add(flavour, _name(model), _seen(chunks, "cancelled"), "cancelled")
+        self.truth.add(flavour, model, _seen(chunks, "cancelled"), "cancelled")
 
     def slow_stream(self) -> None:
         """A stream that takes long enough to have a speed."""
@@ -178,13 +185,11 @@ class App:
         model = chat_model("openai", self._wire.add("openai", "paced", slow))
         replymeter.instrument(model)
         call(model, "stream")
-        self.truth.add("openai", _name(model), expected(case, stream=True), "ok")
+        self.truth.add("openai", model, expected(case, stream=True), "ok")
 
 
-def _name(model: Any) -> str:
-    return str(
-        getattr(model, "model_id", None) or getattr(model, "model_name", None) or model.model
-    )
+def _name(model: BaseChatModel) -> str:
+    return str(model._get_ls_params()["ls_model_name"])
 
 
 def _seen(chunks: list[Any], ending: str) -> dict[str, Any]:
@@ -204,11 +209,12 @@ def main() -> None:
     started.tracer_provider.add_span_processor(ids)
     with WireServer() as wire, GrpcServer() as grpc:
         app = App(wire, grpc)
-        for parameters in cases():
-            app.finish(*map(str, parameters.values))
-        for flavour in FLAVOURS:
+        for flavour, name, mode in (map(str, one.values) for one in cases()):
+            if installed(flavour):
+                app.finish(flavour, name, mode)
+        for flavour in filter(installed, FLAVOURS):
             app.abandon(flavour)
-            for mode in () if flavour in IN_A_THREAD else ("ainvoke", "astream"):
+            for mode in ("ainvoke", "astream") if app.cancellable(flavour) else ():
                 app.cancel(flavour, mode)
         app.slow_stream()
     series = [[list(key), value] for key, value in sorted(app.truth.series.items())]

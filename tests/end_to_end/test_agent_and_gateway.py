@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc  # type: ignore[import-untyped]
@@ -54,23 +55,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def gateway(folder: Path, database: Prometheus) -> Iterator[Collector]:
+@contextmanager
+def run_gateway(mine: Path, tls: Path, database: Prometheus, port: int) -> Iterator[Collector]:
     """The gateway, its own peer; a file in the place of the trace store."""
     (peer,) = free_ports(1)
     environment = {
+        "REPLYMETER_GRPC_PORT": str(port),
         "REPLYMETER_GATEWAY_TOKEN": TOKEN,
         "REPLYMETER_GATEWAY_PEERS": f"[127.0.0.1:{peer}]",
         "REPLYMETER_PEER_PORT": str(peer),
         "REPLYMETER_PROMETHEUS_URL": database.url,
         "REPLYMETER_PROMETHEUS_TOKEN": TOKEN,
         "REPLYMETER_TRACE_STORE": "127.0.0.1:1",
-        "REPLYMETER_TLS_DIR": str(folder / "tls"),
+        "REPLYMETER_TLS_DIR": str(tls),
         "REPLYMETER_SAMPLING_PERCENTAGE": "0",
         "REPLYMETER_DECISION_WAIT": "2s",
         "REPLYMETER_SPAN_METRICS_INTERVAL": "1s",
     }
-    mine = folder / "gateway"
     file = _FILE.format(mine / "spans.jsonl")
     with collector(
         "gateway.yaml", mine, environment, file, pipelines("file", "traces/sample")
@@ -78,19 +79,33 @@ def gateway(folder: Path, database: Prometheus) -> Iterator[Collector]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def agent(folder: Path, gateway: Collector, database: Prometheus) -> Iterator[Pipeline]:
+@contextmanager
+def run_agent(mine: Path, tls: Path, gateway: int) -> Iterator[Collector]:
     """The agent; what it sends to the gateway it writes to a file, too."""
     environment = {
-        "REPLYMETER_GATEWAY": f"127.0.0.1:{gateway.grpc}",
+        "REPLYMETER_GATEWAY": f"127.0.0.1:{gateway}",
         "REPLYMETER_GATEWAY_TOKEN": TOKEN,
-        "REPLYMETER_TLS_DIR": str(folder / "tls"),
+        "REPLYMETER_TLS_DIR": str(tls),
     }
-    mine = folder / "agent"
     file = _FILE.format(mine / "spans.jsonl")
     with collector(
         "agent.yaml", mine, environment, file, pipelines("otlp_grpc/gateway, file", "traces")
     ) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def gateway(folder: Path, database: Prometheus) -> Iterator[Collector]:
+    """The gateway, running."""
+    (port,) = free_ports(1)
+    with run_gateway(folder / "gateway", folder / "tls", database, port) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def agent(folder: Path, gateway: Collector, database: Prometheus) -> Iterator[Pipeline]:
+    """The agent, running."""
+    with run_agent(folder / "agent", folder / "tls", gateway.grpc) as running:
         yield Pipeline(running, database)
 
 
@@ -133,8 +148,8 @@ def test_the_agent_drops_what_is_not_on_its_list(
     for file in (folder / "agent" / "spans.jsonl", folder / "gateway" / "spans.jsonl"):
         assert file.stat().st_size
         assert CANARY not in file.read_text()
-    for written in (*(folder / "agent" / "queue").iterdir(), *folder.glob("*/collector.log")):
-        assert CANARY.encode() not in written.read_bytes()
+    for log in folder.glob("*/collector.log"):
+        assert CANARY not in log.read_text()
 
 
 def test_the_agent_keeps_everything_of_ours(agent: Pipeline, made: dict[str, Any]) -> None:
@@ -203,6 +218,16 @@ def test_span_metrics_count_before_sampling(agent: Pipeline, made: dict[str, Any
     assert agent.prometheus.total(ours) == len(PLAIN + KEPT)
 
 
+def test_nothing_that_they_use_is_deprecated(
+    agent: Pipeline, gateway: Collector, made: dict[str, Any]
+) -> None:
+    """Neither logged a warning of a name or a setting that goes away, nor an error."""
+    for running in (agent.collector, gateway):
+        log = running.log.read_text()
+        assert "deprecated" not in log.lower()
+        assert "\terror\t" not in log
+
+
 @pytest.mark.parametrize(
     ("token", "certificate", "answer"),
     [
@@ -229,3 +254,30 @@ def test_the_gateway_asks_for_token_and_certificate(
             ExportTraceServiceRequest(), metadata=metadata, timeout=10
         )
         assert call.code() is answer
+
+
+def test_what_the_agent_took_survives_its_death(
+    folder: Path, database: Prometheus, tmp_path: Path
+) -> None:
+    """No gateway, the app is gone, the agent is killed -9: all is there when both are back."""
+    (port,) = free_ports(1)
+    file, tls = tmp_path / "made.json", folder / "tls"
+    with run_agent(tmp_path / "agent", tls, port) as running:
+        app = Pipeline(running, database)
+        app.run_app("calls_app", "survives", *KEPT, "--spans", str(file), "--poison")
+        running.process.kill()
+        running.process.wait(10)
+    made = set(json.loads(file.read_text()))
+    queued = b"".join(queue.read_bytes() for queue in (tmp_path / "agent" / "queue").iterdir())
+    assert b"survives" in queued
+    assert CANARY.encode() not in queued
+    with (
+        run_gateway(tmp_path / "gateway", tls, database, port) as gateway,
+        run_agent(tmp_path / "agent", tls, port),
+    ):
+        eventually(lambda: made <= set(gateway.span_ids()), 60)
+        series = f'{names.DURATION.prometheus}_count{{job="survives"}}'
+        eventually(lambda: database.total(series) == len(KEPT))
+
+        assert gateway.span_ids() == dict.fromkeys(made, 1)
+        assert database.total(series) == len(KEPT)

@@ -36,6 +36,29 @@ def test_the_first_error_of_a_process_has_an_increase(pipeline: Pipeline) -> Non
     assert len(pipeline.prometheus.series(f"increase({count}[5m]) > 0")) == 1
 
 
+def test_grpc_arrives_too(pipeline: Pipeline) -> None:
+    """The other protocol of `start()`: spans and counts, to the collector's other port."""
+    app = pipeline.start_app(
+        "calls_app",
+        "by-grpc",
+        "openai/ok/invoke",
+        OTEL_EXPORTER_OTLP_PROTOCOL="grpc",
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{pipeline.collector.grpc}",
+    )
+    finish(app)
+    count = f'{names.DURATION.prometheus}_count{{job="by-grpc"}}'
+    eventually(lambda: pipeline.prometheus.total(count) == 1)
+    services = [
+        one["value"]["stringValue"]
+        for span in pipeline.collector.spans()
+        for one in span["resource"]
+        if one["key"] == "service.name"
+    ]
+
+    assert pipeline.prometheus.total(count) == 1
+    assert services.count("by-grpc") == 1
+
+
 def test_two_workers_are_two_series_with_an_exact_sum(pipeline: Pipeline) -> None:
     """Two processes of one service at the same time: each has its own series."""
     calls = (3, 5)

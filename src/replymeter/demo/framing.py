@@ -1,4 +1,4 @@
-"""How each provider frames a streamed answer on the wire: SSE, AWS event stream, JSON array."""
+"""How each provider frames a stream on the wire: SSE, NDJSON, AWS event stream, JSON array."""
 
 from __future__ import annotations
 
@@ -11,8 +11,17 @@ from typing import Any
 
 Event = Mapping[str, Any]
 
-_STREAM_PATHS = (":streamGenerateContent", "/invoke-with-response-stream", "/converse-stream")
-_NAMED_EVENTS = frozenset({"anthropic", "openai_responses"})
+_STREAM_PATHS = (
+    ":streamGenerateContent",
+    "/invoke-with-response-stream",
+    "/converse-stream",
+    "/text/chat_stream",
+)
+_AWS = ("bedrock", "anthropic_bedrock")
+_CONVERSE = "bedrock_converse"
+_NAMED_EVENTS = frozenset({"anthropic", "anthropic_vertex", "cohere", "openai_responses"})
+_UNENDED = frozenset({"gemini", "gemini_vertex"})
+_MEDIA_TYPES = {"vertexai": "application/json", "ollama": "application/x-ndjson"}
 _AWS_STRING = 7
 
 
@@ -23,20 +32,32 @@ def wants_stream(path: str, body: Mapping[str, Any]) -> bool:
 
 def content_type(flavour: str) -> str:
     """The media type under which a flavour streams."""
-    if flavour.startswith("bedrock"):
+    if flavour.startswith(_AWS):
         return "application/vnd.amazon.eventstream"
-    return "application/json" if flavour == "vertexai" else "text/event-stream"
+    return _MEDIA_TYPES.get(flavour, "text/event-stream")
 
 
 def frames(flavour: str, events: Sequence[Event], *, complete: bool) -> Iterator[bytes]:
     """One piece of bytes for each event; `complete` adds what closes a stream properly."""
-    if flavour.startswith("bedrock"):
+    if flavour.startswith(_AWS):
         return (_aws_message(flavour, event) for event in events)
     if flavour == "vertexai":
         return _json_array(events, complete=complete)
+    if flavour == "ollama":
+        return (_json(event) + b"\n" for event in events)
+    if flavour == "watsonx":
+        return map(_watsonx_event, events)
     if flavour in _NAMED_EVENTS:
-        return (b"event: " + str(event["type"]).encode() + b"\n" + _data(event) for event in events)
-    return _chat_completions(events, complete=complete)
+        return (_named(str(event["type"]), event) for event in events)
+    return _chat_completions(events, complete=complete and flavour not in _UNENDED)
+
+
+def _named(name: str, event: Event) -> bytes:
+    return b"event: " + name.encode() + b"\n" + _data(event)
+
+
+def _watsonx_event(event: Event) -> bytes:
+    return _named("error" if "errors" in event else "message", event)
 
 
 def _data(event: Event) -> bytes:
@@ -72,7 +93,7 @@ def _aws_message(flavour: str, event: Event) -> bytes:
             "exception", str(event["exception"]), {"message": event.get("message", "")}
         )
     name, payload = next(iter(event.items()))
-    if flavour == "bedrock":
+    if not flavour.startswith(_CONVERSE):
         payload = {"bytes": base64.b64encode(_json(payload)).decode()}
     return _aws_frame("event", name, payload)
 

@@ -6,6 +6,9 @@ import warnings
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from .models_compatible import BUILDERS as COMPATIBLE
+from .models_more import BUILDERS as MORE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -161,6 +164,8 @@ _BUILDERS: dict[str, tuple[str, Callable[[str, dict[str, Any]], BaseChatModel]]]
     "together": ("langchain_together", _together),
     "together_openai": ("langchain_openai", _together_openai),
     "fireworks": ("langchain_fireworks", _fireworks),
+    **COMPATIBLE,
+    **MORE,
 }
 
 FLAVOURS: tuple[str, ...] = tuple(_BUILDERS)

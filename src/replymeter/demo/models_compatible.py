@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,8 +69,11 @@ def _xai_openai(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
 
 def _openrouter(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
     from langchain_openrouter import ChatOpenRouter
+    from openrouter import OpenRouter
 
-    defaults = {"model": "mistralai/mistral-small", "base_url": url, "max_retries": 0}
+    # With max_retries=0 the class leaves the SDK to its default: one hour.
+    client = OpenRouter(api_key=_KEY, server_url=url, retry_config=None)
+    defaults = {"model": "mistralai/mistral-small", "base_url": url, "client": client}
     return ChatOpenRouter(**{**defaults, "api_key": _KEY, **kwargs})
 
 
@@ -89,10 +94,11 @@ def _perplexity(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
 
 
 def _cerebras(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
-    from langchain_cerebras import ChatCerebras
-
+    """A package for Python 3.11 and 3.12 only, so imported by name."""
+    package: Any = import_module("langchain_cerebras")
     defaults = {"model": "gpt-oss-120b", "base_url": url, "max_retries": 0}
-    return ChatCerebras(**{**defaults, "api_key": _KEY, **kwargs})
+    model: BaseChatModel = package.ChatCerebras(**{**defaults, "api_key": _KEY, **kwargs})
+    return model
 
 
 def _nvidia(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
@@ -109,11 +115,16 @@ def _vllm(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
 
 
 def _litellm(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
-    """LiteLLM's own proxy, whose models could be anybody's."""
-    from langchain_litellm import ChatLiteLLM
+    """LiteLLM's own proxy, whose models could be anybody's.
 
-    defaults = {"model": "litellm_proxy/tales", "api_base": url, "max_retries": 0}
-    return ChatLiteLLM(**{**defaults, "api_key": _KEY, **kwargs})
+    litellm needs an older openai than the other packages: it lives in an environment of its own.
+    """
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it asks GitHub
+    package: Any = import_module("langchain_litellm")
+    # The class keeps its own max_retries from the client of OpenAI, which would try three times.
+    defaults = {"model": "litellm_proxy/tales", "api_base": url, "model_kwargs": {"max_retries": 0}}
+    model: BaseChatModel = package.ChatLiteLLM(**{**defaults, "api_key": _KEY, **kwargs})
+    return model
 
 
 BUILDERS: dict[str, tuple[str, Callable[[str, dict[str, Any]], BaseChatModel]]] = {

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 _USAGE = "response_metadata.usage."
+_CLIENTS = ("_client", "_async_client", "client", "async_client")  # the last two: VertexAI's class
 
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -68,7 +69,7 @@ class _DeferringTracer(trace.Tracer):
 
 
 def _quiet_sdk(model: BaseChatModel) -> None:
-    for name in ("_client", "_async_client"):
+    for name in _CLIENTS:
         client = getattr(model, name, None)
         options = getattr(client, "open_telemetry", None)
         if options is not None and not isinstance(options.get("tracer_provider"), _Deferring):

@@ -17,25 +17,29 @@ if TYPE_CHECKING:
 
 # https://learn.microsoft.com/azure/ai-services/openai/concepts/content-filter-annotations,
 # read 2026-11-24.
-_CATEGORIES = {
+_BOTH = {
     "hate": "hate",
     "sexual": "sexual",
     "violence": "violence",
     "self_harm": "self_harm",
-    "jailbreak": "jailbreak",
-    "indirect_attack": "jailbreak",
-    "protected_material_text": "recitation",
-    "protected_material_code": "recitation",
-    "personally_identifiable_information": "pii",
     "profanity": "blocklist",
     "custom_blocklists": "blocklist",
     "custom_blocklists.*": "blocklist",  # older: a list with the name of each one
+}
+_CATEGORIES = {
+    "prompt": {**_BOTH, "jailbreak": "jailbreak", "indirect_attack": "jailbreak"},
+    "response": {
+        **_BOTH,
+        "protected_material_text": "recitation",
+        "protected_material_code": "recitation",
+        "personally_identifiable_information": "pii",
+    },
 }
 
 
 def _filters(results: str, stage: str) -> Iterator[Blocks]:
     """What filtered, of a dict of ratings; a rating that filtered nothing is no block."""
-    for key, category in _CATEGORIES.items():
+    for key, category in _CATEGORIES[stage].items():
         yield Blocks(
             path=f"{results}.{key}",
             stage=stage,

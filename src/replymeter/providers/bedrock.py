@@ -1,6 +1,8 @@
-"""AWS Bedrock with Anthropic models: InvokeModel (`ChatBedrock`) and Converse.
+"""AWS Bedrock with every family's models: InvokeModel (`ChatBedrock`) and Converse.
 
-Both hand back the request's model as the response's. InvokeModel drops the guardrail's action.
+Both hand back the request's model as the response's. Of InvokeModel's bodies `ChatBedrock` hands
+on little: no guardrail's action, and no finish reason of Mistral, OpenAI and Titan; of its
+streams, except Anthropic's, all but the text.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from replymeter import conventions as names
 from replymeter.providers.anthropic import FINISH_REASONS
 from replymeter.providers.spec import Blocks, ErrorText, Field, Provider, UsageSource
+from replymeter.reading import Block
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,13 +42,21 @@ _POLICIES: tuple[tuple[str, dict[str, str], str], ...] = (
     ("automatedReasoningPolicy.findings.*", {}, "guardrail"),
 )
 # Where an assessment stands: the input has one a guardrail, the output a list of them.
-_ASSESSMENTS = (
+_CONVERSE = (
     ("prompt", "response_metadata.trace.guardrail.inputAssessment.*."),
     ("response", "response_metadata.trace.guardrail.outputAssessments.*.*."),
 )
+# https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-use-invoke-model.html
+_INVOKE = (
+    ("prompt", "response_metadata.amazon-bedrock-trace.guardrail.input.*."),
+    ("response", "response_metadata.amazon-bedrock-trace.guardrail.outputs.*.*."),
+)
+_ACTION = "amazon-bedrock-guardrailAction"
+# The last event of an InvokeModel stream, whichever the family.
+_METRICS = "response_metadata.amazon-bedrock-invocationMetrics."
 
 
-def _guardrail_blocks() -> tuple[Blocks, ...]:
+def _guardrail_blocks(assessments: tuple[tuple[str, str], ...]) -> tuple[Blocks, ...]:
     return tuple(
         Blocks(
             path=assessment + policy,
@@ -56,19 +67,47 @@ def _guardrail_blocks() -> tuple[Blocks, ...]:
             categories=categories,
             default=default,
         )
-        for stage, assessment in _ASSESSMENTS
+        for stage, assessment in assessments
         for policy, categories, default in _POLICIES
     )
 
 
-def _no_headers(reading: Reading, choice: Mapping[str, Any]) -> Reading:
+INVOKE_BLOCKS = _guardrail_blocks(_INVOKE)
+"""What a guardrail's trace in an InvokeModel body says."""
+
+
+def guarded(reading: Reading, choice: Mapping[str, Any]) -> Reading:
+    """Take InvokeModel's word for a guardrail's block, which no finish reason says."""
+    if choice["response_metadata"].get(_ACTION) != "INTERVENED":
+        return reading
+    return replace(
+        reading,
+        blocks=reading.blocks or (Block("response", "guardrail"),),
+        choices=tuple(replace(one, reason="content_filter") for one in reading.choices),
+    )
+
+
+def _repair(reading: Reading, choice: Mapping[str, Any]) -> Reading:
     # InvokeModel's counts come in HTTP headers; without them the class says 0 and 0. Converse
     # says 0 and 0 itself when a guardrail stops the prompt, and that is true.
     usage = reading.usage
-    if usage is None or usage.input_tokens or usage.output_tokens:
-        return reading
-    return reading if "stopReason" in choice["response_metadata"] else replace(reading, usage=None)
+    nothing = usage is not None and not usage.input_tokens and not usage.output_tokens
+    if nothing and "stopReason" not in choice["response_metadata"]:
+        reading = replace(reading, usage=None)
+    return guarded(reading, choice)
 
+
+# https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html, each family's own.
+_FAMILIES = {
+    "stop": "stop",
+    "length": "length",
+    "FINISH": "stop",
+    "FINISHED": "stop",
+    "STOP_CRITERIA_MET": "stop",
+    "LENGTH": "length",
+    "CONTENT_FILTERED": "content_filter",
+    "RAG_QUERY_WHEN_RAG_DISABLED": "other",
+}
 
 BEDROCK = Provider(
     name="aws.bedrock",
@@ -80,6 +119,9 @@ BEDROCK = Provider(
     request_model=("model_id", "model"),
     fields=(
         Field(attribute=names.RESPONSE_ID, path="response_metadata.ResponseMetadata.RequestId"),
+        # Streams of OpenAI's models, by InvokeModel.
+        Field(attribute=names.RESPONSE_ID, path="response_metadata.id"),
+        Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model", kind="name"),
         Field(attribute=names.SERVICE_TIER, path="response_metadata.serviceTier.type"),
         Field(attribute=names.STOP_SEQUENCE, path="response_metadata.stop_sequence", kind="name"),
         # A list when invoked, a number in streams: both, or the first.
@@ -95,6 +137,12 @@ BEDROCK = Provider(
             kind="seconds",
             scale=0.001,
         ),
+        Field(
+            attribute=names.TOTAL_TIME,
+            path=_METRICS + "invocationLatency",
+            kind="seconds",
+            scale=0.001,
+        ),
     ),
     usage=(
         UsageSource(
@@ -105,18 +153,31 @@ BEDROCK = Provider(
             cache_write=(_USAGE + "cache_write_input_tokens",),
             input_excludes_cache=True,
         ),
+        # LangChain makes counts of them only where a Llama or Mistral stream ended by `stop`.
+        UsageSource(
+            input_tokens=(_METRICS + "inputTokenCount",),
+            output_tokens=(_METRICS + "outputTokenCount",),
+            cache_read=(_METRICS + "cacheReadInputTokenCount",),
+            cache_write=(_METRICS + "cacheWriteInputTokenCount",),
+            input_excludes_cache=True,
+        ),
     ),
     # LangChain fills in what the header or the body does not say.
     invented_zeros=("cache_read", "cache_write"),
-    finish_reason=("response_metadata.stopReason", "response_metadata.stop_reason"),
+    finish_reason=(
+        "response_metadata.stopReason",
+        "response_metadata.stop_reason",
+        "response_metadata.completionReason",
+    ),
     finish_reasons={
         **FINISH_REASONS,
+        **_FAMILIES,
         "content_filtered": "content_filter",
         "guardrail_intervened": "content_filter",
         "malformed_model_output": "error",
         "malformed_tool_use": "error",
     },
-    blocks=_guardrail_blocks(),
+    blocks=(*_guardrail_blocks(_CONVERSE), *INVOKE_BLOCKS),
     block_words={"guardrail_intervened": ("response", "guardrail")},
     # https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html
     error_codes={
@@ -144,5 +205,5 @@ BEDROCK = Provider(
         ErrorText("too long for requested model", "context_overflow"),
         ErrorText("too many input tokens", "context_overflow"),
     ),
-    repair=_no_headers,
+    repair=_repair,
 )

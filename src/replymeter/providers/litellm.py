@@ -1,18 +1,26 @@
 """LiteLLM, a client for everybody's servers: the model's prefix names whose.
 
 `ChatLiteLLM` hands back the request's model as the response's, no id, and finish reasons that
-litellm has already turned into OpenAI's words.
+litellm has already turned into OpenAI's words. Where a stream reports no usage or no finish reason,
+litellm makes up both, the counts by a tokenizer of its own, and nothing tells them apart.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from replymeter.paths import count
 from replymeter.providers import openai
 from replymeter.providers.spec import Provider
+from replymeter.reading import Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_core.language_models import BaseChatModel
+
+    from replymeter.reading import Reading
 
 # https://docs.litellm.ai/docs/providers, read 2026-11-24.
 _PREFIXES = {
@@ -48,6 +56,16 @@ def _by_prefix(model: BaseChatModel) -> str | None:
     return _PREFIXES.get(name.partition("/")[0])
 
 
+def _without_a_choice(reading: Reading, choice: Mapping[str, Any]) -> Reading:
+    # Where there is no message to carry the counts, an object of litellm's has them.
+    counts = choice["response_metadata"].get("token_usage")
+    read = count(getattr(counts, "prompt_tokens", None))
+    if reading.usage is not None or read is None:
+        return reading
+    written = count(getattr(counts, "completion_tokens", None))
+    return replace(reading, usage=Usage(input_tokens=read, output_tokens=written))
+
+
 LITELLM = Provider(
     name="litellm",
     source="https://docs.litellm.ai/docs/completion/output",
@@ -56,7 +74,11 @@ LITELLM = Provider(
     ls_providers=("litellm",),
     urls=("base_url", "api_base"),
     usage=(openai.TOKEN_USAGE,),
+    # litellm fills in what a stream does not say.
+    invented_zeros=("reasoning",),
     finish_reasons=openai.FINISH_REASONS,
+    error_codes={"MidStreamFallbackError": "stream_broken"},
     error_texts=(openai.TOO_LONG,),
     calls=_by_prefix,
+    repair=_without_a_choice,
 )

@@ -23,6 +23,10 @@ CATEGORIES = {
     "HARM_CATEGORY_SEXUALLY_EXPLICIT": "sexual",
     "HARM_CATEGORY_CIVIC_INTEGRITY": "other",
     "HARM_CATEGORY_JAILBREAK": "jailbreak",
+    "HARM_CATEGORY_IMAGE_HATE": "hate",
+    "HARM_CATEGORY_IMAGE_DANGEROUS_CONTENT": "dangerous",
+    "HARM_CATEGORY_IMAGE_HARASSMENT": "harassment",
+    "HARM_CATEGORY_IMAGE_SEXUALLY_EXPLICIT": "sexual",
     "HARM_CATEGORY_UNSPECIFIED": "other",
 }
 """https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/HarmCategory."""
@@ -57,6 +61,17 @@ BLOCK_WORDS = {
     "MODEL_ARMOR": ("response", "guardrail"),
 }
 """What was blocked when no rating says so."""
+
+# https://ai.google.dev/api/generate-content#BlockReason; the last two: VertexAI only.
+_PROMPT_BLOCKS = {
+    "SAFETY": "other",
+    "OTHER": "other",
+    "BLOCKLIST": "blocklist",
+    "PROHIBITED_CONTENT": "other",
+    "IMAGE_SAFETY": "other",
+    "MODEL_ARMOR": "guardrail",
+    "JAILBREAK": "jailbreak",
+}
 
 
 def _blocked_prompt(reading: Reading, choice: Mapping[str, Any]) -> Reading:
@@ -115,6 +130,7 @@ VERTEXAI = Provider(
         Blocks(
             path="response_metadata.prompt_feedback.block_reason",
             stage="prompt",
+            categories=_PROMPT_BLOCKS,
         ),
     ),
     block_words=BLOCK_WORDS,

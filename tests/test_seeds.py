@@ -156,8 +156,8 @@ class SeedModel(BaseChatModel):
         return ChatResult(generations=[generation], llm_output=shared)
 
     def _stream(self, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
-        yield ChatGenerationChunk(message=AIMessageChunk("hi"))
-        yield ChatGenerationChunk(message=AIMessageChunk(""), generation_info=self.seed)
+        yield ChatGenerationChunk(message=AIMessageChunk(content="hi"))
+        yield ChatGenerationChunk(message=AIMessageChunk(content=""), generation_info=self.seed)
 
 
 def _said(captured: Captured) -> tuple[Any, ...]:
@@ -168,7 +168,7 @@ def _said(captured: Captured) -> tuple[Any, ...]:
         attributes.get(names.BLOCK_CATEGORIES, ()),  # type: ignore[arg-type]
         strict=True,
     )
-    (reason,) = attributes[names.FINISH_REASONS]  # type: ignore[misc]
+    (reason,) = tuple(attributes[names.FINISH_REASONS])  # type: ignore[arg-type]
     said = (
         attributes[names.PROVIDER_NAME],
         attributes[names.USAGE_INPUT_TOKENS],

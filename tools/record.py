@@ -95,12 +95,16 @@ def _generation(generation: Any) -> dict[str, Any]:
     return recorded
 
 
+# Headers in an exception's text that say when and by what it was recorded.
+_CHANGING = re.compile(r"'(server|date)': '[^']*'")
+
+
 def _error(error: Exception) -> dict[str, Any]:
     classes = [base.__name__ for base in type(error).__mro__]
     recorded: dict[str, Any] = {
         "module": type(error).__module__,
         "classes": classes[: classes.index("Exception")],
-        "text": str(error),
+        "text": _CHANGING.sub(r"'\1': ''", str(error)),
         "fields": {},
     }
     for name in ERROR_FIELDS:

@@ -15,7 +15,7 @@ from replymeter.emit import attributes, measurements
 from replymeter.events import is_last, message_and_info
 from replymeter.failures import read_failure
 from replymeter.fold import Fold
-from replymeter.read import choices_of, read
+from replymeter.read import choices_of, completed, read
 from replymeter.reading import Ending, Failure, Reading, Request, Timing
 from replymeter.request import read_request
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _SUPPRESS_OLD = "suppress_instrumentation"
 _CALL = create_key("replymeter-call")
+WATCHED = create_key("replymeter-watched")
 _OF_CHUNK = attrgetter("message", "generation_info")
 _UTIL_GENAI = "opentelemetry.util.genai._inference_invocation"
 
@@ -64,6 +65,7 @@ class Call:
         "_last_chunk",
         "_last_text",
         "_outer",
+        "_own_context",
         "_request",
         "_series",
         "_span",
@@ -107,11 +109,14 @@ class Call:
         self._series: Series = self._telemetry.series(self._target, model)
         self._span = self._start_span(f"{names.OPERATION} {model}" if model else names.OPERATION)
         self.context = Context(
-            {**set_span_in_context(self._span), _CALL: self, **_util_genai_context()}
+            {
+                **set_span_in_context(self._span),
+                _CALL: self,
+                WATCHED: self if streamed else None,
+                **_util_genai_context(),
+            }
         )
-        if self._outer is not None:
-            self._outer._delegated = True  # noqa: SLF001
-            self._outer = None
+        self._own_context = self.context
         self._started = perf_counter()
 
     def _start_span(self, name: str) -> Span:
@@ -169,7 +174,7 @@ class Call:
     def _measure_chunk(self, seconds: float) -> None:
         try:
             measurement = (names.TIME_PER_OUTPUT_CHUNK, seconds, ())
-            self._telemetry.record(self._series, (measurement,), None, self.context)
+            self._telemetry.record(self._series, (measurement,), None, self._own_context)
         except Exception as error:  # noqa: BLE001
             self._telemetry.failed("emit", error, self._series)
 
@@ -193,6 +198,9 @@ class Call:
             return
         duration = perf_counter() - self._started
         self.ended = True
+        if self._outer is not None and outcome != "error":  # it made the call, and counts it
+            self._outer._delegated = True  # noqa: SLF001
+        self._outer = None
         failure = None
         try:
             if error is not None:
@@ -211,7 +219,7 @@ class Call:
             self._span.end()
         except Exception as broken:  # noqa: BLE001  # a span processor of the application's
             self._telemetry.failed("end", broken, self._series)
-        self.context = Context()  # it holds this call: no cycle may be left behind
+        self.context = self._own_context = Context()  # they hold this call: no cycle may be left
 
     def _failure(self, error: Exception) -> Failure:
         mid_stream = self._first_chunk is not None
@@ -230,7 +238,10 @@ class Call:
             else:
                 return Reading()
             suspect = self._fold is not None and self._fold.running_totals
-            return read(choices, self._target.provider, mode=mode, suspect=suspect)
+            reading = read(choices, self._target.provider, mode=mode, suspect=suspect)
+            if self._fold is None or result is None:
+                return reading
+            return completed(reading, read(choices_of(result), self._target.provider, mode=mode))
         except Exception as broken:  # noqa: BLE001
             self._telemetry.failed("read", broken, self._series)
             return Reading()
@@ -245,15 +256,17 @@ class Call:
     def _emit(self, ending: Ending) -> None:
         reading = ending.reading
         if self._span.is_recording():
-            found = attributes(ending)
+            said = attributes(ending)
             if self._delegated:
-                found = {k: v for k, v in found.items() if not k.startswith("gen_ai.usage.")}
-                found[names.DELEGATED] = True
-            self._span.set_attributes(found)
+                said = {k: v for k, v in said.items() if not k.startswith("gen_ai.usage.")}
+                said[names.DELEGATED] = True
+            self._span.set_attributes(said)
             if ending.failure:
                 self._span.set_status(Status(StatusCode.ERROR, ending.failure.type))
         if not self._delegated:
-            self._telemetry.record(self._series, measurements(ending), reading.model, self.context)
+            self._telemetry.record(
+                self._series, measurements(ending), reading.model, self._own_context
+            )
         for path in reading.rejected:
             self._telemetry.count_failure("value", path, self._series)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from replymeter.providers.spec import Provider
     from replymeter.read import RawChoice
 
+_SAID_EACH_TIME = "model_provider"  # most chunks say no more, and no row reads it
 _LOGPROBS = "logprobs"  # come in pieces, which belong together
 
 
@@ -28,7 +29,6 @@ class Fold:
         self._provider = provider
         self._choices = choices
         self._reasons: list[Any] = []
-        self._seen: Any = None
         self._metadata: dict[str, Any] = {}
         self._kwargs: dict[str, Any] = {}
         self._refusals: list[Any] = []
@@ -48,19 +48,18 @@ class Fold:
             writes = type(content) is str or self._has_text(content)
         if getattr(message, "tool_call_chunks", None):
             self._tool_calls = writes = True
+        usage = getattr(message, "usage_metadata", None)
+        if usage:
+            self._count(usage)
         metadata = message.response_metadata
         if info:
             metadata = {**info, **metadata}
-        if metadata and (metadata != self._seen or self._choices > 1):
-            self._seen = metadata  # most chunks repeat `model_provider`, and no more
+        if metadata and (len(metadata) > 1 or _SAID_EACH_TIME not in metadata):
             self._keep(metadata)
         if message.additional_kwargs:
             self._kwargs.update({k: v for k, v in message.additional_kwargs.items() if v})
         if message.id is not None:
             self._message_id = message.id
-        usage = getattr(message, "usage_metadata", None)
-        if usage:
-            self._count(usage)
         return writes
 
     def choices(self) -> list[RawChoice]:
@@ -86,7 +85,10 @@ class Fold:
             if key == _LOGPROBS and isinstance(value, Mapping):
                 earlier = self._metadata.setdefault(key, {"content": []})
                 earlier["content"] += value.get("content") or ()
-            elif value is not None and value != "" and value not in self._provider.ignored_reasons:
+            elif isinstance(value, str):
+                if value and value not in self._provider.ignored_reasons:
+                    self._metadata[key] = value
+            elif value is not None:
                 self._metadata[key] = value
         if self._choices > 1:
             root = {"response_metadata": metadata}

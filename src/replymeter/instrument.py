@@ -10,7 +10,7 @@ from replymeter.configurable import follow_configurable, unfollow_configurable
 from replymeter.find import models_in
 from replymeter.marks import MARK, Instrumentation, Mark, Settings, mark_of
 from replymeter.pickling import follow_pickle
-from replymeter.telemetry import LOG, telemetry_of
+from replymeter.telemetry import telemetry_of
 from replymeter.wrap import anything_wrapped, unwrap_class, unwrap_tree, wrap_class, wrap_tree
 
 if TYPE_CHECKING:
@@ -101,14 +101,13 @@ def _mark(model: BaseChatModel, made: Instrumentation) -> None:
         same = earlier.instrumentation
         if (same.settings, same.telemetry) == (made.settings, made.telemetry):
             return
-        uninstrument(model)
     wrap_class(type(model), made)
     mark = model.__dict__[MARK] = Mark(type(model), made)
     try:
         target = mark.aim(model)
         advice = target.provider.advice(model) if target.provider.advice else None
         if advice:
-            LOG.warning("replymeter: %s", advice)
+            made.telemetry.warn_once(f"replymeter: {advice}")
     except Exception as error:  # noqa: BLE001  # found again, or counted, at the first call
         made.telemetry.failed("begin", error)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from replymeter.providers import find
+from replymeter.providers import find, unplaced
 from replymeter.request import request_model
 
 if TYPE_CHECKING:
@@ -56,7 +56,12 @@ class Mark:
     def aim(self, model: BaseChatModel) -> Target:
         """Find what *model* calls, make the model ready, and create its series at 0."""
         made = self.instrumentation
-        self.target = target = find(model, made.settings.provider)
+        try:
+            target = find(model, made.settings.provider)
+        except Exception as error:  # noqa: BLE001  # the call is counted, only not placed
+            made.telemetry.failed("begin", error)
+            target = unplaced(model, made.settings.provider)
+        self.target = target
         try:
             if target.provider.prepare:
                 target.provider.prepare(model)

@@ -87,6 +87,18 @@ def read(
     return replace(reading, attributes={own.get(k, k): v for k, v in reading.attributes.items()})
 
 
+def completed(chunks: Reading, result: Reading) -> Reading:
+    """What the *chunks* said, and where they said nothing, the *result* that was made of them."""
+    said = any(choice.raw for choice in chunks.choices)
+    return replace(
+        chunks,
+        usage=chunks.usage or result.usage,
+        choices=chunks.choices if said else result.choices,
+        blocks=chunks.blocks or result.blocks,
+        model=chunks.model or result.model,
+    )
+
+
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if type(value) is dict or isinstance(value, Mapping) else {}
 

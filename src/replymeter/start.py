@@ -11,7 +11,7 @@ from uuid import uuid4
 from opentelemetry import metrics, trace
 
 from replymeter.leaving import SECONDS, Leaving, warn_of_uwsgi
-from replymeter.telemetry import LOG, SILENT, zero_after_set_up
+from replymeter.telemetry import LOG, SILENT, nobody_listens, zero_after_set_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,8 +76,11 @@ def start() -> Started:
     """
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         LOG.info("replymeter.start: OTEL_SDK_DISABLED=true, nothing is set up.")
+        nobody_listens()
         return Started(None, None)
     kinds = {signal: _exporter_kind(signal) for signal in ("TRACES", "METRICS")}
+    if set(kinds.values()) == {"none"}:
+        nobody_listens()
     protocols = {signal: _protocol(signal) for signal in kinds}
     traces = kinds["TRACES"] == "otlp" and _free("tracer", trace.get_tracer_provider(), "spans")
     counts = kinds["METRICS"] == "otlp" and _free("meter", metrics.get_meter_provider(), "metrics")

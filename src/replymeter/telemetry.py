@@ -125,15 +125,15 @@ class Telemetry:
             providers = trace.get_tracer_provider(), metrics.get_meter_provider()
             self._listening = not all(isinstance(provider, SILENT) for provider in providers)
             if not self._listening:
-                self._log_once("no SDK", NO_SDK)
+                self.warn_once(NO_SDK)
         return self._listening
 
     def series(self, target: Target, request_model: str | None) -> Series:
         """The series of *target* and *request_model*, created at 0 when they are new."""
         self.create_at_zero()
         model = None if request_model is None else self._models.label(request_model)
-        address = None if target.address is None else self._addresses.label(target.address)
-        key = (target.provider.name, model, address, target.port)
+        address, port = self._server(target)
+        key = (target.provider.name, model, address, port)
         series = self._series.get(key)
         if series is None:
             labels = zip(names.COMMON_LABELS, (names.OPERATION, *key), strict=True)
@@ -142,6 +142,12 @@ class Telemetry:
             self.record(series, series.zeros, None, None)
             self._series[key] = series
         return series
+
+    def _server(self, target: Target) -> tuple[str | None, int | None]:
+        if target.address is None:
+            return None, None
+        known = self._addresses.label(f"{target.address}:{target.port}") != names.OTHER
+        return (target.address, target.port) if known else (names.OTHER, None)
 
     def create_at_zero(self) -> None:
         """Create every known series again when an SDK was set up after `instrument()`."""
@@ -184,22 +190,29 @@ class Telemetry:
             base = {names.OPERATION_NAME: names.OPERATION, names.ERROR_KIND: step}
             labels = base if series is None else series.labels((own,), None)
             self._record[names.INTERNAL_ERRORS](1, labels, None)
-            self._log_once(f"{step} {place}", INTERNAL_ERROR.format(step=step, place=place))
+            self.warn_once(INTERNAL_ERROR.format(step=step, place=place))
         except Exception:  # noqa: BLE001, S110  # nothing of ours may reach the caller
             pass
 
-    def _log_once(self, kind: str, message: str) -> None:
-        if kind not in self._logged and len(self._logged) < names.LABEL_CAP:
-            self._logged.add(kind)
-            LOG.warning(message)
+    def warn_once(self, message: str, *, silently: bool = False) -> None:
+        """Log *message* the first time; *silently*: it was said, or need not be."""
+        if message not in self._logged and len(self._logged) < names.LABEL_CAP:
+            self._logged.add(message)
+            if not silently:
+                LOG.warning(message)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def telemetry_of(
     tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None
 ) -> Telemetry:
     """The telemetry of these providers, made once: the caps on labels are the process'."""
     return Telemetry(tracer_provider, meter_provider)
+
+
+def nobody_listens() -> None:
+    """It was decided that nothing is sent: no warning is due."""
+    telemetry_of(None, None).warn_once(NO_SDK, silently=True)
 
 
 def zero_after_set_up() -> None:

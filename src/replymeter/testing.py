@@ -10,6 +10,10 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
+from replymeter import conventions as names
+
+_METRICS = frozenset(metric.name for metric in names.METRICS)
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -43,7 +47,13 @@ class Captured:
         return tuple(self._kept.spans)
 
     def points(self, metric: str) -> list[tuple[Mapping[str, Any], Any]]:
-        """The labels and the SDK's data point of each series of *metric*, an OpenTelemetry name."""
+        """The labels and the SDK's data point of each series of *metric*, an OpenTelemetry name.
+
+        Raises:
+            ValueError: Replymeter has no such metric.
+        """
+        if metric not in _METRICS:
+            raise ValueError(f"no metric {metric!r}; there are {', '.join(sorted(_METRICS))}")
         data = self._reader.get_metrics_data()
         return [
             (point.attributes or {}, point)
@@ -62,13 +72,23 @@ class Captured:
         values = (
             float(point.value if hasattr(point, "value") else point.sum)
             for have, point in self.points(metric)
-            if _has(have, labels)
+            if _has(have, _checked(labels))
         )
         return sum(values)
 
     def count(self, metric: str, **labels: Any) -> int:
         """How many values the histogram *metric* took in the series that have *labels*."""
-        return sum(point.count for have, point in self.points(metric) if _has(have, labels))
+        return sum(
+            point.count for have, point in self.points(metric) if _has(have, _checked(labels))
+        )
+
+
+def _checked(labels: Mapping[str, Any]) -> Mapping[str, Any]:
+    flat = [name.replace(".", "_") for name in names.ATTRIBUTES]
+    for label in labels:
+        if not any(_is(name, label) for name in flat):
+            raise ValueError(f"no label {label!r}; there are {', '.join(sorted(flat))}")
+    return labels
 
 
 def _has(have: Mapping[str, Any], want: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from functools import wraps
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
@@ -19,25 +20,43 @@ if TYPE_CHECKING:
 
 _WRAPPED: dict[type[BaseChatModel], Wrapped] = {}
 _ABSENT = object()
+_LOCK = RLock()
 _BORN = "__pydantic_init_subclass__"
 _ORIGINAL = "__replymeter_original__"
 
 
 def wrap_class(model_class: type[BaseChatModel], instrumentation: Instrumentation) -> Wrapped:
     """Wrap *model_class* for *instrumentation*, once."""
-    wrapped = _WRAPPED.get(model_class)
-    if wrapped is None:
-        wrapped = _WRAPPED[model_class] = Wrapped()
+    with _LOCK:
+        wrapped = _WRAPPED.setdefault(model_class, Wrapped())
         for name, wrapper in WRAPPERS.items():
+            own: Any = model_class.__dict__.get(name, _ABSENT)
             method: Any = getattr(model_class, name, None)
-            if _overridden(name, method):
-                wrapped.replaced[name] = model_class.__dict__.get(name, _ABSENT)
-                original = getattr(method, _ORIGINAL, method)  # a base may be wrapped already
-                replacement = wraps(original)(wrapper(original, wrapped))
-                setattr(replacement, _ORIGINAL, original)
-                setattr(model_class, name, replacement)
-    wrapped.instrumentations.add(instrumentation)
-    return wrapped
+            if _ours(own, model_class) or not _overridden(name, method):
+                continue
+            wrapped.replaced[name] = own
+            original = method if own is not _ABSENT else _inherited(model_class, name, method)
+            replacement = wraps(method)(wrapper(original, wrapped))
+            setattr(replacement, _ORIGINAL, (replacement, model_class))
+            setattr(model_class, name, replacement)
+        wrapped.instrumentations.add(instrumentation)
+        return wrapped
+
+
+def _inherited(model_class: type[BaseChatModel], name: str, method: Any) -> Any:
+    """What *model_class* inherits, looked up at each call: by the instance's own MRO."""
+
+    @wraps(method)
+    def inherited(self: BaseChatModel, *args: Any, **kwargs: Any) -> Any:
+        return getattr(super(model_class, self), name)(*args, **kwargs)
+
+    return inherited
+
+
+def _ours(method: Any, model_class: type[BaseChatModel]) -> bool:
+    """Whether *method* is what `wrap_class` put there, not what copied its `__dict__`."""
+    made = getattr(method, _ORIGINAL, None)
+    return made is not None and made[0] is method and made[1] is model_class
 
 
 def wrap_tree(model_class: type[BaseChatModel], instrumentation: Instrumentation) -> None:
@@ -69,25 +88,28 @@ def unwrap_tree(model_class: type[BaseChatModel]) -> None:
         unwrap_tree(subclass)
     wrapped = _WRAPPED.get(model_class)
     if wrapped is not None:
-        for instrumentation in wrapped.instrumentations:
+        for instrumentation in tuple(wrapped.instrumentations):
             instrumentation.active = False
         _restore(model_class, wrapped)
 
 
 def unwrap_class(model_class: type[BaseChatModel], instrumentation: Instrumentation) -> None:
     """Take *instrumentation* off *model_class*; with the last one the class is as it was."""
-    wrapped = _WRAPPED.get(model_class)
-    if wrapped is None:
-        return
-    wrapped.instrumentations.discard(instrumentation)
-    if not any(left.active for left in wrapped.instrumentations):
-        _restore(model_class, wrapped)
+    with _LOCK:
+        wrapped = _WRAPPED.get(model_class)
+        if wrapped is None:
+            return
+        wrapped.instrumentations.discard(instrumentation)
+        if not any(left.active for left in tuple(wrapped.instrumentations)):
+            _restore(model_class, wrapped)
 
 
 def _restore(model_class: type[BaseChatModel], wrapped: Wrapped) -> None:
     del _WRAPPED[model_class]
     wrapped.whole = None
     for name, method in wrapped.replaced.items():
+        if name in WRAPPERS and not _ours(model_class.__dict__.get(name), model_class):
+            continue  # somebody put theirs there since
         if method is _ABSENT:
             delattr(model_class, name)
         else:

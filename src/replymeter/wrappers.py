@@ -12,9 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from opentelemetry.context import attach, detach
+from opentelemetry.context import attach, detach, get_current, get_value, set_value
 
-from replymeter.call import Call, current_call, suppressed
+from replymeter.call import WATCHED, Call, current_call, suppressed
 from replymeter.marks import MARK, Instrumentation, Mark
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Wrapped:
         """The active mark of *model*, made now when the whole class is instrumented."""
         mark: Mark | None = model.__dict__.get(MARK)
         if mark is not None and not mark.instrumentation.active:
-            del model.__dict__[MARK]
+            if model.__dict__.get(MARK) is mark:
+                model.__dict__.pop(MARK, None)
             mark = None
         if mark is None and self.whole is not None:
             mark = model.__dict__[MARK] = Mark(type(model), self.whole)
@@ -77,11 +78,20 @@ def _entered(model: BaseChatModel) -> Call | None:
     return call if call is not None and call.model is model else None
 
 
-def _within(call: Call, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def _within(call: Call, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     token = attach(call.context)
     try:
         return function(*args, **kwargs)
     finally:
+        detach(token)
+
+
+def _next(call: Call, steps: Any) -> Any:
+    token = attach(call.context)
+    try:
+        return next(steps, _END)
+    finally:
+        call.context = get_current()  # what the provider made current is so at its next step
         detach(token)
 
 
@@ -145,7 +155,7 @@ def _stream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunk) -
             return
         try:
             steps = iter(_within(call, original, self, *args, **kwargs))
-            while (item := _within(call, next, steps, _END)) is not _END:
+            while (item := _next(call, steps)) is not _END:
                 observe(call, item)
                 yield item
         except BaseException as error:
@@ -162,19 +172,38 @@ def _stream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunk) -
 
 
 def _inside(model: BaseChatModel, items: Iterable[Any], observe: Observe) -> Iterator[Any]:
-    outer = _entered(model)
-    for item in items:
-        if outer is not None:
-            observe(outer, item)
+    outer = _unwatched(model)
+    if outer is None:
+        return (yield from items)
+    steps = iter(items)
+    while True:
+        token = attach(set_value(WATCHED, outer))
+        try:
+            item = next(steps, _END)
+        finally:
+            detach(token)
+        if item is _END:
+            return None
+        observe(outer, item)
         yield item
+
+
+def _unwatched(model: BaseChatModel) -> Call | None:
+    """The call that runs and whose chunks nobody folds yet: a stream inside a stream is one."""
+    outer = _entered(model)
+    return None if outer is None or get_value(WATCHED) is outer else outer
 
 
 def _astream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunk) -> Method:
     async def measured(self: BaseChatModel, args: Any, kwargs: Any) -> AsyncIterator[Any]:
         call = wrapped.begin(self, args, kwargs, streamed=True)
         if call is None:
-            async for item in _ainside(self, original(self, *args, **kwargs), observe):
-                yield item
+            inside = _ainside(self, original(self, *args, **kwargs), observe)
+            try:
+                async for item in inside:
+                    yield item
+            finally:
+                await _aclose(inside)
             return
         steps: Any = None
         try:
@@ -205,17 +234,30 @@ async def _anext(call: Call, steps: Any) -> Any:
     except StopAsyncIteration:
         return _END
     finally:
+        call.context = get_current()
         _leave(token)
 
 
 async def _ainside(
     model: BaseChatModel, items: AsyncIterable[Any], observe: Observe
 ) -> AsyncIterator[Any]:
-    outer = _entered(model)
-    async for item in items:
-        if outer is not None:
-            observe(outer, item)
-        yield item
+    outer = _unwatched(model)
+    steps = items.__aiter__()
+    try:
+        while True:
+            token = attach(set_value(WATCHED, outer)) if outer is not None else None
+            try:
+                item = await steps.__anext__()
+            except StopAsyncIteration:
+                return
+            finally:
+                if token is not None:
+                    _leave(token)
+            if outer is not None:
+                observe(outer, item)
+            yield item
+    finally:
+        await _aclose(steps)
 
 
 async def _aclose(steps: Any) -> None:

@@ -120,10 +120,10 @@ class Cast:
         pace = self._pace_of(step.flavour, step.case)
         delay = 0.0 if step.case == SLOW and step.part == "stream" else pace.delay
         case = self._case(step)
-        waits = {"delay": delay, "pause": pace.pause}
+        waits: dict[str, Any] = {"delay": delay, "pause": pace.pause}
         # Both: a class may ask for a stream when invoked.
         parts = {part: {**waits, **case[part]} for part in ("invoke", "stream") if part in case}
-        return {**case, **parts}
+        return dict(case) | parts
 
     def _add(self, flavour: str, model: BaseChatModel) -> BaseChatModel:
         self._instrument(model)

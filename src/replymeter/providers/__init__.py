@@ -56,6 +56,12 @@ def find(model: BaseChatModel, name: str | None = None) -> Target:
     return Target(provider, address, port)
 
 
+def unplaced(model: BaseChatModel, name: str | None) -> Target:
+    """The target of a model that cannot say what it calls."""
+    name = name or type(model).__name__.lower()
+    return Target(replace(_BY_LS_PROVIDER["*"], name=name), None, None)
+
+
 def speaking_for(provider: Provider, other: Provider | None) -> Provider:
     """*provider*'s shapes with the name and the words of *other*, whose server it calls."""
     if other is None or other.name == provider.name:

@@ -68,19 +68,22 @@ class Captured:
         """The sum of *metric* over the series that have *labels*; of a histogram, its sum.
 
         A label is the last word of its name, or the whole with `_` for `.`: `finish_reason="stop"`.
+
+        Raises:
+            ValueError: Replymeter has no such metric or no such label.
         """
+        want = _checked(labels)
         values = (
             float(point.value if hasattr(point, "value") else point.sum)
             for have, point in self.points(metric)
-            if _has(have, _checked(labels))
+            if _has(have, want)
         )
         return sum(values)
 
     def count(self, metric: str, **labels: Any) -> int:
         """How many values the histogram *metric* took in the series that have *labels*."""
-        return sum(
-            point.count for have, point in self.points(metric) if _has(have, _checked(labels))
-        )
+        want = _checked(labels)
+        return sum(point.count for have, point in self.points(metric) if _has(have, want))
 
 
 def _checked(labels: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -32,5 +33,6 @@ def quiet() -> Iterator[list[str]]:
     try:
         yield kept.lines
     finally:
+        gc.collect()  # what an SDK says of coroutines that it forgot
         logging.captureWarnings(capture=False)
         root.handlers = before

@@ -13,7 +13,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 import replymeter
 from replymeter import conventions as names
 from replymeter.testing import capture_telemetry
-from tests.fakes import OK, StreamModel, SyncModel, endings
+from tests.fakes import OK, StreamModel, SyncModel, endings, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,9 +154,8 @@ class Odd:
 
 def test_odd_metadata_costs_no_count(instrument: Instrument, captured: Captured) -> None:
     """A chunk whose metadata cannot be compared still gives its usage and its reason."""
-    usage = {"input_tokens": 10, "output_tokens": 20, "total_tokens": 30}
     metadata = {"embedding": Odd(), "finish_reason": "stop"}
-    message = AIMessageChunk(content="hi", response_metadata=metadata, usage_metadata=usage)
+    message = AIMessageChunk(content="hi", response_metadata=metadata, usage_metadata=usage())
     chunk = ChatGenerationChunk(message=message)
 
     class Embedding(SyncModel):

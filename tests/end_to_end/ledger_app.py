@@ -20,9 +20,8 @@ import replymeter
 from replymeter import conventions as names
 from replymeter.demo.cases import expected, load_case
 from replymeter.demo.grpc_server import GrpcServer
-from replymeter.demo.models import FLAVOURS, chat_model, installed
+from replymeter.demo.models import chat_model
 from replymeter.demo.server import WireServer
-from replymeter.providers import find
 from tests.test_exactness import HELLO, call, cases, shared
 
 if TYPE_CHECKING:
@@ -38,8 +37,8 @@ COUNTED = {
     "cache_write": (names.CACHE_WRITE_TOKENS,),
     "reasoning": (names.REASONING_TOKENS,),
 }
-# Written here once more, not asked of the library (as the others are): at a host of no known
-# provider each class speaks for its own.
+# Written here once more, not asked of the library: at a host of no known provider each class
+# speaks for its own. These are the flavours on the ledger.
 PROVIDERS = {
     "openai": "openai",
     "openai_responses": "openai",
@@ -66,8 +65,7 @@ class Truth:
 
     def add(self, flavour: str, model: BaseChatModel, want: Mapping[str, Any], ending: str) -> None:
         """One call of *flavour*, with a wire case's words for what must be read from it."""
-        provider = PROVIDERS.get(flavour) or find(model).provider.name
-        whose = (f"provider={provider}", f"model={_name(model)}")
+        whose = (f"provider={PROVIDERS[flavour]}", f"model={_name(model)}")
 
         def count(name: str, value: int, *labels: str) -> None:
             if value:
@@ -210,9 +208,9 @@ def main() -> None:
     with WireServer() as wire, GrpcServer() as grpc:
         app = App(wire, grpc)
         for flavour, name, mode in (map(str, one.values) for one in cases()):
-            if installed(flavour):
+            if flavour in PROVIDERS:
                 app.finish(flavour, name, mode)
-        for flavour in filter(installed, FLAVOURS):
+        for flavour in PROVIDERS:
             app.abandon(flavour)
             for mode in ("ainvoke", "astream") if app.cancellable(flavour) else ():
                 app.cancel(flavour, mode)

@@ -32,7 +32,7 @@ from pydantic import BaseModel
 from replymeter.demo.cases import Case, case_names, load_case
 from replymeter.demo.grpc_server import GrpcServer
 from replymeter.demo.models import FLAVOURS, chat_model, installed
-from replymeter.demo.script import demo_cases
+from replymeter.demo.script import PLAYED, demo_cases
 from replymeter.demo.server import WireServer
 from replymeter.providers import PROVIDERS
 
@@ -233,8 +233,9 @@ def _write_replies(recordings: dict[str, dict[str, Case]]) -> None:
     shared = ("class", "package", "identity")
     kept = ("expected", "expected_stream", "request", "invoke", "stream")
     earlier = json.loads(REPLIES.read_text(encoding="utf-8"))
-    replies = {flavour: earlier[flavour] for flavour in FLAVOURS if flavour in earlier}
-    for flavour, cases in recordings.items():
+    replies = {flavour: earlier[flavour] for flavour in PLAYED if flavour in earlier}
+    for flavour in filter(recordings.__contains__, PLAYED):
+        cases = recordings[flavour]
         played = {name: cases[name] for name in demo_cases(cases)}
         first = next(iter(played.values()))
         replies[flavour] = {

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models import BaseChatModel
 
 from replymeter.demo.cases import Case, case_names, expected, load_case
-from replymeter.demo.models import FLAVOURS, chat_model, installed
+from replymeter.demo.models import chat_model, installed
 from replymeter.demo.replay import recorded_replies, replay_model
-from replymeter.demo.script import SLOW, demo_cases
+from replymeter.demo.script import PLAYED, SLOW, demo_cases
 from replymeter.providers import find
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Pace:
 
     def of(self, flavour: str, case: str) -> Pace:
         """Some models are slower than others, and reasoning takes its time."""
-        factor = (1 + FLAVOURS.index(flavour) % 5 / 2) * (4 if case == "reasoning" else 1)
+        factor = (1 + PLAYED.index(flavour) % 5 / 2) * (4 if case == "reasoning" else 1)
         return Pace(self.delay * factor, self.pause * factor)
 
 
@@ -158,6 +158,6 @@ class Cast:
 
 def absent_packages() -> list[str]:
     """The providers' packages that are not installed, so that their recordings are replayed."""
-    absent = (flavour for flavour in FLAVOURS if not installed(flavour))
+    absent = (flavour for flavour in PLAYED if not installed(flavour))
     packages = (str(recorded_replies()[flavour]["package"]) for flavour in absent)
     return list(dict.fromkeys(package.partition(" ")[0] for package in packages))

@@ -15,10 +15,9 @@ from replymeter import conventions as names
 from replymeter.demo import report
 from replymeter.demo.cast import Cast, Pace, absent_packages
 from replymeter.demo.ledger import Ledger
-from replymeter.demo.models import FLAVOURS
 from replymeter.demo.numbers import Numbers
 from replymeter.demo.quiet import quiet
-from replymeter.demo.script import SLOW, Step, script
+from replymeter.demo.script import PLAYED, SLOW, Step, script
 from replymeter.demo.sending import Sending, Unreachable
 from replymeter.demo.server import WireServer
 from replymeter.demo.view import terminal, view
@@ -126,8 +125,8 @@ class _Demo:
                 servers.append(stack.enter_context(GrpcServer()))
             return str(servers[0].url(case))
 
-        for number, flavour in enumerate(FLAVOURS):
-            shown.loading(flavour, number, len(FLAVOURS))
+        for number, flavour in enumerate(PLAYED):
+            shown.loading(flavour, number, len(PLAYED))
             self._cast.load(flavour, grpc_url)
 
     async def _play_all(self, shown: View) -> None:

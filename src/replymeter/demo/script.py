@@ -9,6 +9,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+PLAYED = (
+    "openai",
+    "openai_responses",
+    "anthropic",
+    "vertexai",
+    "bedrock",
+    "bedrock_converse",
+    "mistralai",
+    "groq",
+    "together",
+    "together_openai",
+    "fireworks",
+)
+"""The flavours that the demo plays: eight providers, which load in a few seconds."""
+
 MODES = ("invoke", "ainvoke", "stream", "astream")
 
 SLOW = "slow"

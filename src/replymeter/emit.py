@@ -67,6 +67,10 @@ def _usage(usage: Usage) -> Iterator[tuple[str, Any]]:
     yield names.USAGE_CACHE_READ, usage.cache_read
     yield names.USAGE_CACHE_WRITE, usage.cache_write
     yield names.USAGE_REASONING, usage.reasoning
+    for modality, tokens in usage.input_modalities.items():
+        yield names.INPUT_TOKENS_OF[modality], tokens
+    for modality, tokens in usage.output_modalities.items():
+        yield names.OUTPUT_TOKENS_OF[modality], tokens
     yield names.UNATTRIBUTED_TOKENS, usage.unattributed
     yield names.USAGE_SUSPECT, usage.suspect or None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from replymeter import conventions as names
-from replymeter.paths import count, name, number, word
+from replymeter.paths import count, name, number, value_at, word
 from replymeter.reading import Request
 
 if TYPE_CHECKING:
@@ -22,6 +22,13 @@ def _texts(value: Any) -> tuple[str, ...] | None:
     if not isinstance(values, (list, tuple)):
         return None
     return tuple(text for value in values[:16] if (text := name(value))) or None
+
+
+def _output_type(value: Any) -> str | None:
+    said = value.get("type") if isinstance(value, Mapping) else value
+    if isinstance(said, type) or said in ("json_object", "json_schema", "application/json"):
+        return "json"
+    return "text" if said in ("text", "text/plain") else None
 
 
 # Attribute, what reads its value, and the names that LangChain's packages give it, as a call's
@@ -47,6 +54,7 @@ PARAMETERS: tuple[tuple[str, Callable[[Any], Any], tuple[str, ...]], ...] = (
     (names.REQUEST_STOP_SEQUENCES, _texts, ("stop", "stop_sequences")),
     (names.REQUEST_CHOICE_COUNT, count, ("n", "candidate_count")),
     (names.REQUEST_REASONING_LEVEL, word, ("reasoning_effort", "effort")),
+    (names.OUTPUT_TYPE, _output_type, ("response_format", "response_mime_type")),
     (names.REQUEST_PREVIOUS_RESPONSE_ID, word, ("previous_response_id",)),
 )
 
@@ -63,6 +71,11 @@ def read_request(
         value = _first(sources, spellings)
         if value is not None and (read := reader(value)) is not None:
             parameters[attribute] = read
+    for row in provider.parameters:
+        found = (value_at(source, path) for source in sources for path in row.paths)
+        chosen = next((said for value in found if (said := name(value))), None)
+        if chosen is not None and chosen != row.unless:
+            parameters[row.attribute] = chosen
     choices = parameters.get(names.REQUEST_CHOICE_COUNT) or 1
     if choices == 1:
         parameters.pop(names.REQUEST_CHOICE_COUNT, None)

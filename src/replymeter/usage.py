@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from replymeter.conventions import MODALITIES
 from replymeter.paths import count, value_at
 from replymeter.providers.spec import UsageSource
 from replymeter.reading import Usage
@@ -29,8 +30,8 @@ USAGE_METADATA = UsageSource(
         (_INPUT + "ephemeral_5m_input_tokens", _INPUT + "ephemeral_1h_input_tokens"),
     ),
     reasoning=tuple(_OUTPUT + tier + "reasoning" for tier in ("", "priority_", "flex_")),
-    input_modalities={m: _INPUT + m for m in ("audio", "image", "text")},
-    output_modalities={m: _OUTPUT + m for m in ("audio", "image", "text")},
+    input_modalities={modality: _INPUT + modality for modality in MODALITIES},
+    output_modalities={modality: _OUTPUT + modality for modality in MODALITIES},
 )
 
 _PARTS = ("cache_read", "cache_write", "reasoning")

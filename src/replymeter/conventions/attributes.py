@@ -71,6 +71,9 @@ REQUEST_CHOICE_COUNT: Final = _attribute(
 REQUEST_REASONING_LEVEL: Final = _attribute(
     "gen_ai.request.reasoning.level", "string", "Reasoning effort, as sent."
 )
+OUTPUT_TYPE: Final = _attribute(
+    "gen_ai.output.type", "string", "`json` or `text`, when the request names an output format."
+)
 REQUEST_PREVIOUS_RESPONSE_ID: Final = _attribute(
     "gen_ai.request.previous_response.id", "string", "The response that the request goes on from."
 )
@@ -121,6 +124,20 @@ USAGE_CACHE_WRITE: Final = _attribute(
 USAGE_REASONING: Final = _attribute(
     "gen_ai.usage.reasoning.output_tokens", "int", "Output tokens spent on reasoning."
 )
+
+MODALITIES: Final = ("text", "image", "audio")
+INPUT_TOKENS_OF: Final = {
+    modality: _attribute(
+        f"gen_ai.usage.{modality}.input_tokens", "int", f"Input tokens that are {modality}."
+    )
+    for modality in MODALITIES
+}
+OUTPUT_TOKENS_OF: Final = {
+    modality: _attribute(
+        f"gen_ai.usage.{modality}.output_tokens", "int", f"Output tokens that are {modality}."
+    )
+    for modality in MODALITIES
+}
 
 # --- what the conventions do not cover --------------------------------------------------------
 

@@ -70,6 +70,7 @@ def speaking_for(provider: Provider, other: Provider | None) -> Provider:
         provider,
         name=other.name,
         own_attributes={},
+        parameters=(),
         finish_reasons={**provider.finish_reasons, **other.finish_reasons},
         error_codes={**provider.error_codes, **other.error_codes},
         blocks=(*provider.blocks, *other.blocks),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from replymeter import conventions as names
 from replymeter.providers.anthropic import FINISH_REASONS
-from replymeter.providers.spec import Blocks, ErrorText, Field, Provider, UsageSource
+from replymeter.providers.spec import Blocks, ErrorText, Field, Parameter, Provider, UsageSource
 from replymeter.reading import Block
 
 if TYPE_CHECKING:
@@ -117,6 +117,12 @@ BEDROCK = Provider(
     ls_providers=("amazon_bedrock",),
     urls=("client.meta.endpoint_url", "endpoint_url"),
     request_model=("model_id", "model"),
+    parameters=(
+        Parameter(
+            attribute=names.BEDROCK_GUARDRAIL_ID,
+            paths=("guardrails.guardrailIdentifier", "guardrail_config.guardrailIdentifier"),
+        ),
+    ),
     fields=(
         Field(attribute=names.RESPONSE_ID, path="response_metadata.ResponseMetadata.RequestId"),
         # Streams of OpenAI's models, by InvokeModel.

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replymeter import conventions as names
-from replymeter.providers.spec import ErrorText, Field, Provider, UsageSource
+from replymeter.providers.spec import ErrorText, Field, Parameter, Provider, UsageSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,6 +85,11 @@ OPENAI = Provider(
     hosts=("api.openai.com",),
     speaks_for_hosts=True,
     urls=("root_client.base_url", "root_async_client.base_url", "openai_api_base"),
+    parameters=(
+        Parameter(
+            attribute=names.OPENAI_REQUEST_SERVICE_TIER, paths=("service_tier",), unless="auto"
+        ),
+    ),
     fields=(
         Field(attribute=names.RESPONSE_MODEL, path="response_metadata.model_name", kind="name"),
         Field(attribute=names.RESPONSE_ID, path="response_metadata.id"),

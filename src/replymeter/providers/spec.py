@@ -36,6 +36,18 @@ class Field:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """A span attribute of the request: the first text at *paths* of the arguments or the model.
+
+    Not when it says *unless*, what is so anyway.
+    """
+
+    attribute: str
+    paths: tuple[str, ...]
+    unless: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class UsageSource:
     """Where one shape of token counts has each number; several paths: the first non-zero one.
 
@@ -113,6 +125,7 @@ class Provider:
     speaks_for_hosts: bool = False
     urls: tuple[str, ...] = ()
     request_model: tuple[str, ...] = ("model", "model_name", "model_id")
+    parameters: tuple[Parameter, ...] = ()
     fields: tuple[Field, ...] = ()
     own_attributes: Mapping[str, str] = field(default_factory=dict)
     usage: tuple[UsageSource, ...] = ()

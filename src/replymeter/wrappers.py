@@ -72,12 +72,6 @@ class Wrapped:
         return call
 
 
-def _entered(model: BaseChatModel) -> Call | None:
-    """The call of *model* that runs already: a stream inside it is a part of it."""
-    call = current_call()
-    return call if call is not None and call.model is model else None
-
-
 def _within(call: Call, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     token = attach(call.context)
     try:
@@ -189,9 +183,10 @@ def _inside(model: BaseChatModel, items: Iterable[Any], observe: Observe) -> Ite
 
 
 def _unwatched(model: BaseChatModel) -> Call | None:
-    """The call that runs and whose chunks nobody folds yet: a stream inside a stream is one."""
-    outer = _entered(model)
-    return None if outer is None or get_value(WATCHED) is outer else outer
+    """The call of *model* that runs, unless its chunks are folded: a stream inside one is one."""
+    call = current_call()
+    entered = call is not None and call.model is model
+    return call if entered and get_value(WATCHED) is not call else None
 
 
 def _astream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunk) -> Method:

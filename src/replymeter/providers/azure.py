@@ -66,17 +66,8 @@ AZURE = Provider(
         openai.LOGPROB,
     ),
     usage=(openai.TOKEN_USAGE,),
-    # Responses has no finish reason: why it is incomplete, else its status.
-    finish_reason=(
-        "response_metadata.finish_reason",
-        "response_metadata.incomplete_details.reason",
-        "response_metadata.status",
-    ),
-    finish_reasons={
-        **openai.FINISH_REASONS,
-        "completed": "stop",
-        "max_output_tokens": "length",
-    },
+    finish_reason=openai.REASON_PATHS,
+    finish_reasons={**openai.FINISH_REASONS, **openai.RESPONSES_REASONS},
     blocks=(
         *_filters("response_metadata.prompt_filter_results.*.content_filter_results", "prompt"),
         *_filters("response_metadata.content_filter_results", "response"),

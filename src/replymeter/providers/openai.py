@@ -53,6 +53,15 @@ _RESPONSE_CODES = {
 TOO_LONG = ErrorText("maximum context length", "context_overflow")
 """What most compatible servers say, without OpenAI's code for it."""
 
+# Responses has no finish reason: why it is incomplete, else its status.
+REASON_PATHS = (
+    "response_metadata.finish_reason",
+    "response_metadata.incomplete_details.reason",
+    "response_metadata.status",
+)
+RESPONSES_REASONS = {"completed": "stop", "max_output_tokens": "length"}
+"""The words of Responses that other servers of it say, too."""
+
 FINGERPRINT = Field(attribute=names.SYSTEM_FINGERPRINT, path="response_metadata.system_fingerprint")
 LOGPROB = Field(
     attribute=names.MEAN_LOGPROB, path="response_metadata.logprobs.content.*.logprob", kind="mean"
@@ -103,16 +112,10 @@ OPENAI = Provider(
         names.SYSTEM_FINGERPRINT: names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT,
     },
     usage=(TOKEN_USAGE,),
-    # Responses has no finish reason: why it is incomplete, else its status.
-    finish_reason=(
-        "response_metadata.finish_reason",
-        "response_metadata.incomplete_details.reason",
-        "response_metadata.status",
-    ),
+    finish_reason=REASON_PATHS,
     finish_reasons={
         **FINISH_REASONS,
-        "completed": "stop",
-        "max_output_tokens": "length",
+        **RESPONSES_REASONS,
         "failed": "error",
         "cancelled": "other",
         "incomplete": "other",

@@ -26,17 +26,8 @@ XAI = Provider(
         openai.LOGPROB,
     ),
     usage=(openai.TOKEN_USAGE,),
-    # Responses has no finish reason: why it is incomplete, else its status.
-    finish_reason=(
-        "response_metadata.finish_reason",
-        "response_metadata.incomplete_details.reason",
-        "response_metadata.status",
-    ),
-    finish_reasons={
-        **openai.FINISH_REASONS,
-        "completed": "stop",
-        "max_output_tokens": "length",
-    },
+    finish_reason=openai.REASON_PATHS,
+    finish_reasons={**openai.FINISH_REASONS, **openai.RESPONSES_REASONS},
     # Errors carry no code: https://github.com/UKGovernmentBEIS/inspect_ai/pull/2267 and /5208.
     error_texts=(
         ErrorText("Content violates usage guidelines", "content_filter"),

@@ -18,8 +18,8 @@ help: ## List these targets
 demo: $(READY) ## Show Replymeter at work, on recorded replies of every provider
 	@$(BIN)/replymeter demo
 
-test: $(READY) ## Run the tests; ARGS="-k usage" picks some
-	@$(BIN)/pytest $(ARGS)
+test: $(READY) ## Run the tests, on every core; ARGS="-k usage" picks some
+	@$(BIN)/pytest --numprocesses auto --dist loadgroup $(ARGS)
 
 lint: $(READY) ## Check the style and the format
 	@$(BIN)/ruff check $(CODE)

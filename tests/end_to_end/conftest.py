@@ -59,6 +59,13 @@ def finish(app: subprocess.Popen[str], seconds: float = 60) -> None:
     assert app.returncode == 0, errors[-4000:]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker runs them all: they share a pipeline, and measure time."""
+    for item in items:
+        if item.get_closest_marker("end_to_end"):
+            item.add_marker(pytest.mark.xdist_group("end_to_end"))
+
+
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """prometheus.yaml, running."""

@@ -108,7 +108,7 @@ def test_every_metric_has_a_label_list_a_meaning_and_a_prometheus_name() -> None
     """A metric's Prometheus name is its own, with the suffixes of its kind and unit."""
     for metric in names.METRICS:
         escaped = metric.name.replace(".", "_")
-        suffix = {"s": "_seconds", "{token}/s": "_per_second"}.get(metric.unit, "")
+        suffix = {"s": "_seconds", "{token}/s": "_per_second", "USD": "_USD"}.get(metric.unit, "")
         total = "_total" if metric.kind == "counter" else ""
         assert metric.prometheus == escaped + suffix + total
         assert metric.meaning

@@ -14,6 +14,8 @@ CLOSED_SETS = {
     names.BLOCK_STAGE: names.STAGES,
     names.BLOCK_CATEGORY: names.CATEGORIES,
     names.ERROR_TYPE: names.ERROR_TYPES,
+    names.COST_PART: names.COST_PARTS,
+    names.COST_REASON: names.COST_REASONS,
     names.ERROR_KIND: names.INTERNAL_STEPS,
 }
 

@@ -214,6 +214,22 @@ EXCEPTION_TYPE: Final = _attribute(
 TOKEN_MODALITY: Final = _attribute(
     "gen_ai.token.modality", "string", "Label: `text`, `image`, `audio`, or `unknown`."
 )
+COST: Final = _attribute(
+    "replymeter.cost", "double", "What the call cost, in US dollars; absent when not known."
+)
+COST_PARTS: Final = ("input", "output", "request")
+COST_OF: Final = {
+    part: _attribute(f"replymeter.cost.{part}", "double", f"The part of it that is for the {part}.")
+    for part in COST_PARTS
+}
+COST_PART: Final = _attribute(
+    "replymeter.cost.part",
+    "string",
+    "Label: `input` (cached tokens at their own price), `output`, or `request` (a fee a call).",
+)
+COST_REASON: Final = _attribute(
+    "replymeter.cost.reason", "string", "Label: why a call could not be priced."
+)
 ERROR_KIND: Final = _attribute(
     "replymeter.error.kind", "string", "Label: the step of Replymeter's own that failed."
 )
@@ -267,6 +283,7 @@ ERROR_TYPES: Final = (
     "server_error",
     "_OTHER",
 )
+COST_REASONS: Final = ("unknown_model", "usage_missing")
 INTERNAL_STEPS: Final = ("begin", "request", "chunk", "read", "value", "emit", "end")
 """Replymeter's own steps, the values of `replymeter.error.kind`; `value` is a refused number."""
 

@@ -8,6 +8,8 @@ from typing import Final, Literal
 from replymeter.conventions.attributes import (
     BLOCK_CATEGORY,
     BLOCK_STAGE,
+    COST_PART,
+    COST_REASON,
     ERROR_KIND,
     ERROR_TYPE,
     FINISH_REASON,
@@ -180,6 +182,27 @@ USAGE_MISSING: Final = _metric(
         "Calls without an error that reported no usage: spend that nobody can see.",
         "replymeter_usage_missing_total",
         (OUTCOME,),
+    )
+)
+COST_OF_CALLS: Final = _metric(
+    Metric(
+        "replymeter.cost",
+        "counter",
+        "USD",
+        "What calls cost, by how the answer ended; only with `cost`. The sum of the parts is the "
+        "bill.",
+        "replymeter_cost_USD_total",
+        (COST_PART, FINISH_REASON),
+    )
+)
+COST_MISSING: Final = _metric(
+    Metric(
+        "replymeter.cost_missing",
+        "counter",
+        "{call}",
+        "Calls that could not be priced; only with `cost`.",
+        "replymeter_cost_missing_total",
+        (COST_REASON,),
     )
 )
 INTERNAL_ERRORS: Final = _metric(

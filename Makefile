@@ -35,8 +35,8 @@ fmt: $(READY) ## Fix the style where that is safe, and the format
 	@$(BIN)/ruff check --fix-only $(CODE)
 	@$(BIN)/ruff format $(CODE)
 
-record: $(READY) ## Run the real provider classes again and write what they reply
-	@$(BIN)/python tools/record.py
+record: $(READY) ## Run the real provider classes again, write what they reply; ARGS=groq picks one
+	@$(BIN)/python tools/record.py $(ARGS)
 
 docs: $(READY) ## Write the generated parts of the documentation again
 	@$(BIN)/python tools/docs.py

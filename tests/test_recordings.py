@@ -5,91 +5,24 @@
 
 from __future__ import annotations
 
-import json
 from fnmatch import fnmatchcase
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from replymeter.demo.cases import expected
-from replymeter.demo.replay import chunks_of, replay_model, result_of
 from replymeter.emit import attributes
-from replymeter.failures import _codes, _said, read_failure
-from replymeter.fold import Fold
+from replymeter.failures import _body, _codes, _said
 from replymeter.paths import values_at
-from replymeter.providers import PROVIDERS, find
-from replymeter.read import choices_of, read
-from replymeter.reading import Ending, Failure, Reading, Request, Timing
+from replymeter.providers import PROVIDERS
 from tests.test_exactness import on_span
+from tools.recorded import ANSWERS, MODES, RECORDINGS, Read, load, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from replymeter.providers.spec import Provider
-
-    Recording = dict[str, Any]
-
-FOLDER = Path(__file__).parent / "recordings"
-MODES = ("invoke", "ainvoke", "stream", "astream")
-
-
-@cache
-def load(recording: str) -> Recording:
-    """A recording by `flavour/case`."""
-    loaded: Recording = json.loads((FOLDER / f"{recording}.json").read_text(encoding="utf-8"))
-    return loaded
-
-
-RECORDINGS = sorted(f"{path.parent.name}/{path.stem}" for path in FOLDER.glob("*/*.json"))
-ANSWERS = [(name, mode) for name in RECORDINGS for mode in MODES if mode in load(name)]
-
-
-class Read:
-    """One recorded answer, read: what a call of it would have ended with."""
-
-    def __init__(self, name: str, mode: str) -> None:
-        recording = load(name)
-        self.provider: Provider = find(replay_model(recording, {})).provider
-        self.mode = mode.removeprefix("a")
-        self.choices: list[Mapping[str, Any]] = []
-        self.error: Exception | None = None
-        request = Request(choices=recording.get("request", {}).get("n", 1))
-        reading = self._reading(recording[mode], request)
-        failure = self._failure(mid_stream=bool(recording[mode].get("chunks")))
-        self.ending = Ending(
-            outcome="error" if failure else "ok",
-            request=request,
-            reading=reading,
-            timing=Timing(duration=1.0),
-            failure=failure,
-        )
-
-    def _failure(self, *, mid_stream: bool) -> Failure | None:
-        if self.error is None:
-            return None
-        return read_failure(self.error, self.provider, mid_stream=mid_stream)
-
-    def _reading(self, answer: Recording, request: Request) -> Reading:
-        fold = Fold(self.provider, request.choices)
-        try:
-            if self.mode == "invoke":
-                self.choices = choices_of(result_of(answer))
-            else:
-                for chunk in chunks_of(answer):
-                    fold.add(chunk.message, chunk.generation_info)
-        except Exception as error:  # noqa: BLE001  # it was recorded
-            self.error = error
-        if self.mode == "stream" and answer["chunks"]:
-            self.choices = fold.choices()
-        return read(self.choices, self.provider, mode=self.mode, suspect=fold.running_totals)
-
-
-@cache
-def read_answer(name: str, mode: str) -> Read:
-    """Each answer is read once for all tests."""
-    return Read(name, mode)
+    from replymeter.providers.spec import Blocks, Provider
 
 
 @pytest.mark.parametrize(("name", "mode"), ANSWERS)
@@ -287,9 +220,10 @@ def rows(provider: Provider) -> set[str]:
     for source in provider.usage:
         found |= {f"usage {path}" for path in usage_paths(source)}
     found |= {f"finish reason {word}" for word in provider.finish_reasons}
-    for block in provider.blocks:
-        found.add(f"block {block.path}")
-        found |= {f"block {block.path} {word}" for word in block.categories}
+    for kind, blocks in (("block", provider.blocks), ("error block", provider.error_blocks)):
+        for block in blocks:
+            found.add(f"{kind} {block.path}")
+            found |= {f"{kind} {block.path} {word}" for word in block.categories}
     found |= {f"block word {word}" for word in provider.block_words}
     found |= {f"error code {code}" for code in provider.error_codes}
     return found | {f"error text {text.part}" for text in provider.error_texts}
@@ -299,11 +233,13 @@ def exercised(answer: Read) -> Iterator[str]:
     """The rows that one recorded answer exercises."""
     for choice in answer.choices:
         yield from exercised_fields(answer, choice)
-        yield from exercised_blocks(answer.provider, choice)
+        yield from exercised_blocks("block", answer.provider.blocks, choice)
     for one in answer.ending.reading.choices:
         yield f"finish reason {one.raw}"
         yield f"block word {one.raw}"
     if answer.error:
+        body = {"body": _body(answer.error)}
+        yield from exercised_blocks("error block", answer.provider.error_blocks, body)
         classes = (base.__name__ for base in type(answer.error).__mro__)
         yield from (f"error code {code}" for code in (*_codes(answer.error), *classes))
         for text in answer.provider.error_texts:
@@ -325,12 +261,14 @@ def has(choice: Mapping[str, Any], path: str) -> bool:
     return next(values_at(choice, path), None) is not None
 
 
-def exercised_blocks(provider: Provider, choice: Mapping[str, Any]) -> Iterator[str]:
+def exercised_blocks(
+    kind: str, blocks: tuple[Blocks, ...], root: Mapping[str, Any]
+) -> Iterator[str]:
     """The blocks whose path has an item, with its word."""
-    for block in provider.blocks:
-        for item in values_at(choice, block.path):
-            yield f"block {block.path}"
-            yield f"block {block.path} {item.get(block.word) if block.word else item}"
+    for block in blocks:
+        for item in values_at(root, block.path):
+            yield f"{kind} {block.path}"
+            yield f"{kind} {block.path} {item.get(block.word) if block.word else item}"
 
 
 @cache

@@ -1,6 +1,7 @@
 """Run the real provider classes over the wire server and write down what they make of each case.
 
-A flavour whose package is not installed keeps the recordings that it has.
+`tools/record.py azure groq` records these flavours only; without a name, all. A flavour whose
+package is not installed keeps the recordings that it has.
 
 Writes `tests/recordings/<flavour>/<case>.json`, and for the demo on machines without provider
 packages `src/replymeter/demo/replies.json`. Two runs write the same bytes.
@@ -15,6 +16,7 @@ import json
 import logging
 import os
 import re
+import sys
 import warnings
 from collections.abc import Mapping
 from enum import Enum
@@ -37,6 +39,8 @@ from replymeter.demo.server import WireServer
 from replymeter.providers import PROVIDERS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from langchain_core.language_models import BaseChatModel
 
 ROOT = Path(__file__).parent.parent
@@ -192,9 +196,11 @@ async def _record(flavour: str, name: str, sync: BaseChatModel, other: BaseChatM
     return recording
 
 
-async def _record_all(wire: WireServer, grpc: GrpcServer) -> dict[str, dict[str, Case]]:
+async def _record_all(
+    wanted: Sequence[str], wire: WireServer, grpc: GrpcServer
+) -> dict[str, dict[str, Case]]:
     recordings: dict[str, dict[str, Case]] = {}
-    flavours = [flavour for flavour in FLAVOURS if installed(flavour)]
+    flavours = [flavour for flavour in wanted if installed(flavour)]
     for number, flavour in enumerate(flavours, 1):
         print(f"[{number}/{len(flavours)}] {flavour}", flush=True)
         model = chat_model(flavour, wire.url(flavour, "current"))
@@ -249,11 +255,14 @@ def _write_replies(recordings: dict[str, dict[str, Case]]) -> None:
 
 
 def main() -> None:
-    """Record every case of every flavour."""
+    """Record every case of the flavours that are named, or of all."""
+    wanted = sys.argv[1:] or FLAVOURS
+    if unknown := set(wanted) - set(FLAVOURS):
+        sys.exit(f"no such flavour: {', '.join(sorted(unknown))}; known: {', '.join(FLAVOURS)}")
     logging.basicConfig(level=logging.CRITICAL)
     warnings.simplefilter("ignore")  # a provider's class may be deprecated
     with WireServer() as wire, GrpcServer() as grpc:
-        recordings = asyncio.run(_record_all(wire, grpc))
+        recordings = asyncio.run(_record_all(wanted, wire, grpc))
     _write_recordings(recordings)
     _write_replies(recordings)
     print(f"{sum(map(len, recordings.values()))} recordings in {RECORDINGS.relative_to(ROOT)}")

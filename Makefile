@@ -5,12 +5,12 @@ ARGS ?=
 SHELL := bash
 
 BIN := .venv/bin
-CODE = $(wildcard src tests tools dashboards)
+CODE = $(wildcard src tests tools bench docs examples)
 READY := .venv/.locked .venv/.package
 
 .DEFAULT_GOAL := help
 PARTS := collector prometheus kafka alertmanager
-.PHONY: help demo test lint types check fmt record docs lock build clean $(PARTS)
+.PHONY: help demo test lint types check fmt record docs site lock build clean $(PARTS)
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,11 @@ docs: $(READY) ## Write the generated parts of the documentation again
 	@$(BIN)/python tools/docs.py
 	@$(BIN)/python tools/collector_config.py
 
+site: $(READY) ## Run the Python in the documentation, and build the site into build/site
+	@$(BIN)/python -m pytest --quiet -p tools.code_blocks README.md docs
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/site
+	@echo build/site/index.html
+
 lock: $(READY) ## Pin requirements/dev.in again; ARGS=--upgrade moves every pin
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 		--custom-compile-command 'make lock' $(ARGS) \
@@ -65,7 +70,7 @@ $(PARTS):
 	@$(PYTHON) tools/components.py $@
 
 clean: ## Remove everything that these targets made, the environment too
-	@rm -rf .venv dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. A stamp is written last, so an install that failed or was stopped leaves none,

@@ -21,7 +21,8 @@ class Fold:
     """What the chunks of one call have said so far.
 
     Of each key of the metadata the last value that says something is kept. Usage is added as
-    LangChain adds it, and the last one kept beside, for servers that repeat running totals.
+    LangChain adds it, and the last one kept beside, for servers that repeat running totals
+    unasked; where the provider's protocol has them, the last of each count is taken.
     """
 
     def __init__(self, provider: Provider, choices: int) -> None:
@@ -96,6 +97,9 @@ class Fold:
             self._reasons += filter(None, found)
 
     def _count(self, usage: Any) -> None:
+        if self._provider.running_totals:
+            self._added = _latest(self._added or {}, usage)
+            return
         read = usage.get("input_tokens")
         if not read and self._input and self._repeats_input(usage):
             read = self._input
@@ -122,3 +126,9 @@ class Fold:
             elif block.get("text") and block.get("type") in ("text", "text_delta", "output_text"):
                 found = True
         return found
+
+
+def _latest(earlier: Mapping[str, Any], usage: Mapping[str, Any]) -> dict[str, Any]:
+    """The last that was said of each count; a 0 in place of what a chunk does not repeat is not."""
+    said = {key: value for key, value in usage.items() if value or key not in earlier}
+    return {**earlier, **said, "total_tokens": None}  # LangChain's, of each chunk alone

@@ -104,6 +104,8 @@ ANTHROPIC = Provider(
     ),
     # Before 2026 streams said the input only in their first event, which LangChain drops.
     invented_zeros=("input_tokens",),
+    # "cumulative": https://docs.claude.com/en/docs/build-with-claude/streaming, read 2026-11-24.
+    running_totals=True,
     finish_reason=("response_metadata.stop_reason",),
     finish_reasons=FINISH_REASONS,
     blocks=(

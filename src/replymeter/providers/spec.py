@@ -107,6 +107,7 @@ class Provider:
     `urls` are paths of attributes of the model that hold the base URL. `own_attributes` rename
     neutral attributes to this provider's own in the conventions. `invented_zeros` are counts
     whose 0 is filled in by the SDK or LangChain's package when the server said nothing.
+    `running_totals`: each count in a stream is the total so far, and the last one holds.
     `finish_reason` are paths,
     the first with a value is taken; `finish_reasons` normalises its words, `block_words` says
     what was blocked when a finish reason is all that says so. `error_codes` are the provider's
@@ -130,6 +131,7 @@ class Provider:
     own_attributes: Mapping[str, str] = field(default_factory=dict)
     usage: tuple[UsageSource, ...] = ()
     invented_zeros: tuple[str, ...] = ()
+    running_totals: bool = False
     finish_reason: tuple[str, ...] = ("response_metadata.finish_reason",)
     finish_reasons: Mapping[str, str] = field(default_factory=dict)
     ignored_reasons: tuple[str, ...] = ()

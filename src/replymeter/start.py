@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from opentelemetry import metrics, trace
 
+from replymeter import otlp
 from replymeter.leaving import SECONDS, Leaving, warn_of_uwsgi
 from replymeter.telemetry import LOG, SILENT, nobody_listens, zero_after_set_up
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
 
 EXPORT_INTERVAL_MILLIS = 15_000
@@ -29,8 +28,7 @@ TRY_SECONDS = 60
 QUEUE = 65_536
 """How many spans wait meanwhile; `OTEL_BSP_MAX_QUEUE_SIZE` wins."""
 
-_KEPT = "replymeter.start: the %s provider that is set up already (%s) is kept; %s go there."
-_HTTP, _GRPC = "http/protobuf", "grpc"
+_KEPT = "replymeter.start: the provider that is set up already (%s) is kept; %s go there."
 
 
 @dataclass(frozen=True)
@@ -74,36 +72,34 @@ def start() -> Started:
     Raises:
         ValueError: A variable has a value that is not known; names it and what is.
     """
-    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if otlp.disabled():
         LOG.info("replymeter.start: OTEL_SDK_DISABLED=true, nothing is set up.")
         nobody_listens()
         return Started(None, None)
-    kinds = {signal: _exporter_kind(signal) for signal in ("TRACES", "METRICS")}
-    if set(kinds.values()) == {"none"}:
+    wanted = {signal: otlp.protocol(signal) for signal in otlp.SIGNALS}
+    if not any(wanted.values()):
         nobody_listens()
-    protocols = {signal: _protocol(signal) for signal in kinds}
-    traces = kinds["TRACES"] == "otlp" and _free("tracer", trace.get_tracer_provider(), "spans")
-    counts = kinds["METRICS"] == "otlp" and _free("meter", metrics.get_meter_provider(), "metrics")
     return _set_up(
-        protocols["TRACES"] if traces else None, protocols["METRICS"] if counts else None
+        _exporter(otlp.TRACES, wanted[otlp.TRACES], trace.get_tracer_provider()),
+        _exporter(otlp.METRICS, wanted[otlp.METRICS], metrics.get_meter_provider()),
     )
 
 
-def _set_up(traces: str | None, counts: str | None) -> Started:
-    """Set up traces and metrics by the protocols given; None is left as it is."""
+def _set_up(traces: Callable[[], Any] | None, counts: Callable[[], Any] | None) -> Started:
+    """Set up traces and metrics by what makes their exporters; None is left as it is."""
     if traces is None and counts is None:
         return Started(None, None)
     from replymeter import sending
 
     warn_of_uwsgi()
-    resource = _resource()
+    resource = otlp.resource()
     tracer_provider, meters, signals = None, None, []
     if traces is not None:
-        tracer_provider, signal = sending.tracer_provider(_spans(traces), resource, _queue())
+        tracer_provider, signal = sending.tracer_provider(traces, resource, _queue())
         trace.set_tracer_provider(tracer_provider)
         signals.append(signal)
     if counts is not None:
-        meters = sending.Meters(_metrics(counts), resource, _interval())
+        meters = sending.Meters(counts, resource, _interval())
         metrics.set_meter_provider(meters.provider)
         signals.append(meters.signal)
         zero_after_set_up()
@@ -113,37 +109,16 @@ def _set_up(traces: str | None, counts: str | None) -> Started:
     return Started(tracer_provider, meters.provider if meters else None, leaving)
 
 
-def _free(name: str, provider: object, signals: str) -> bool:
-    if isinstance(provider, SILENT):
-        return True
-    LOG.info(_KEPT, name, f"{type(provider).__module__}.{type(provider).__qualname__}", signals)
-    return False
-
-
-def _exporter_kind(signal: str) -> str:
-    return _choice(f"OTEL_{signal}_EXPORTER", "otlp", ("otlp", "none"))
-
-
-def _protocol(signal: str) -> str:
-    general = _choice("OTEL_EXPORTER_OTLP_PROTOCOL", _HTTP, (_HTTP, _GRPC))
-    return _choice(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", general, (_HTTP, _GRPC))
-
-
-def _choice(variable: str, default: str, known: tuple[str, ...]) -> str:
-    value = os.environ.get(variable, "").strip().lower() or default
-    if value not in known:
-        msg = f"replymeter.start: {variable}={value!r} is not one of {', '.join(known)}"
-        raise ValueError(msg)
-    return value
-
-
-def _resource() -> Resource:
-    from opentelemetry.sdk.resources import Resource
-
-    # Without an instance id the series of several workers are one series that jumps.
-    detected = Resource.create()
-    instance = {"service.instance.id": str(uuid4())}
-    return Resource(instance).merge(detected)
+def _exporter(signal: str, protocol: str | None, there: object) -> Callable[[], Any] | None:
+    """What makes the exporter; None where none is wanted, or a provider is *there* already."""
+    if protocol is None:
+        return None
+    if not isinstance(there, SILENT):
+        LOG.info(_KEPT, f"{type(there).__module__}.{type(there).__qualname__}", signal.lower())
+        return None
+    given = otlp.setting(signal, "TIMEOUT")  # the exporter reads it itself
+    options = {} if given else {"timeout": TRY_SECONDS}
+    return partial(otlp.exporter, signal, protocol, **options)
 
 
 def _interval() -> float | None:
@@ -153,35 +128,3 @@ def _interval() -> float | None:
 
 def _queue() -> int | None:
     return None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else QUEUE  # the SDK reads it itself
-
-
-def _timeout(signal: str) -> dict[str, Any]:
-    variables = ("OTEL_EXPORTER_OTLP_TIMEOUT", f"OTEL_EXPORTER_OTLP_{signal}_TIMEOUT")
-    given = any(os.environ.get(variable) for variable in variables)
-    return {} if given else {"timeout": TRY_SECONDS}
-
-
-def _spans(protocol: str) -> Callable[[], Any]:
-    exporter: Any
-    if protocol == _GRPC:
-        from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as grpc
-
-        exporter = grpc.OTLPSpanExporter
-    else:
-        from opentelemetry.exporter.otlp.proto.http import trace_exporter as http
-
-        exporter = http.OTLPSpanExporter
-    return partial(exporter, **_timeout("TRACES"))
-
-
-def _metrics(protocol: str) -> Callable[[], Any]:
-    exporter: Any
-    if protocol == _GRPC:
-        from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as grpc
-
-        exporter = grpc.OTLPMetricExporter
-    else:
-        from opentelemetry.exporter.otlp.proto.http import metric_exporter as http
-
-        exporter = http.OTLPMetricExporter
-    return partial(exporter, **_timeout("METRICS"))

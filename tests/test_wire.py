@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from replymeter.demo.cases import case_names, expected, load_case
+from replymeter.demo.cases import about, case_names, expected, load_case
 from replymeter.demo.models import FLAVOURS, chat_model, installed
 from replymeter.demo.server import WireServer
 
@@ -49,14 +49,6 @@ EVERY_FLAVOUR = {
     "error_500", "stream_break", "stream_no_usage", "stream_no_finish", "stream_error_event",
     "empty_choices", "secret", "secret_error",
 }  # fmt: skip
-# What the prompts of InvokeModel cannot ask for, nor Cohere's models do: no case shows it.
-CANNOT = {
-    "bedrock_converse_cohere": {"cache_read", "reasoning"},
-    "bedrock_llama": {"cache_read", "reasoning", "tool_calls"},
-    "bedrock_mistral": {"cache_read", "reasoning", "tool_calls"},
-    "bedrock_openai": {"cache_read", "reasoning", "tool_calls"},
-    "bedrock_titan": {"cache_read", "reasoning", "tool_calls"},
-}
 ALWAYS_STREAMED = {"ollama"}  # its class asks for a stream when invoked, too
 NOTHING_SAID = {"empty_choices", "load"}
 CASES = [(flavour, name) for flavour in FLAVOURS for name in case_names(flavour)]
@@ -133,7 +125,7 @@ def _check_withheld(withheld: dict[str, str], mode: str, facts: dict[str, Any]) 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_every_flavour_has_the_common_cases(flavour: str) -> None:
     """What every provider can do, every flavour shows."""
-    assert set(case_names(flavour)) >= EVERY_FLAVOUR - CANNOT.get(flavour, set())
+    assert set(case_names(flavour)) >= EVERY_FLAVOUR - about(flavour).get("cannot", {}).keys()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

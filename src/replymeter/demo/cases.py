@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Case = dict[str, Any]
 
@@ -24,6 +27,34 @@ def load_case(flavour: str, name: str) -> Case:
         raise KeyError(f"{flavour}/{name}")
     case: Case = json.loads((_WIRE / flavour / f"{name}.json").read_text(encoding="utf-8"))
     return case
+
+
+@cache
+def about(flavour: str) -> Mapping[str, Mapping[str, str]]:
+    """What no case of a flavour can say, from `wire/<flavour>.json`.
+
+    `cannot`: the common cases that the provider cannot show, and why. `remedies`: what a user can
+    do about a withheld fact. `ignored`: paths of metadata that no row reads, and why.
+    """
+    path = _WIRE / f"{flavour}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def withheld(flavour: str, name: str, *, stream: bool) -> dict[str, str]:
+    """Why a reply does not tell what it should, by fact: the package drops it, or the wire.
+
+    `wire/unsaid.json` has the reasons of the cases that leave something out on the wire.
+    """
+    mode = "stream" if stream else "invoke"
+    reasons: dict[str, str] = {}
+    for source in (about("unsaid").get(name, {}), load_case(flavour, name).get("withheld", {})):
+        reason = ""
+        for key, said in source.items():
+            reason = reason if said.startswith(("the same", "same")) else said
+            where, _, fact = key.rpartition(".")
+            if where in ("", mode):
+                reasons[fact] = reason
+    return reasons
 
 
 def expected(case: Case, *, stream: bool, grpc: bool = False) -> Case:

@@ -1,16 +1,21 @@
-"""The real LangChain chat model of each flavour, pointed at a wire server."""
+"""The real LangChain chat model of each flavour, pointed at a wire server.
+
+Those of every module `models_<name>.py` beside this one are found by themselves: its `BUILDERS`
+has the package and the builder of each flavour.
+"""
 
 from __future__ import annotations
 
+import pkgutil
 import warnings
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from .models_compatible import BUILDERS as COMPATIBLE
-from .models_more import BUILDERS as MORE
+from replymeter import demo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from langchain_core.language_models import BaseChatModel
 
@@ -152,6 +157,12 @@ def _fireworks(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
     return ChatFireworks(**{**defaults, "api_key": _KEY, "max_retries": 0, **kwargs})
 
 
+def _elsewhere() -> Iterator[tuple[str, tuple[str, Callable[..., BaseChatModel]]]]:
+    for name in sorted(module.name for module in pkgutil.iter_modules(demo.__path__)):
+        if name.startswith("models_"):
+            yield from import_module(f"{demo.__name__}.{name}").BUILDERS.items()
+
+
 _BUILDERS: dict[str, tuple[str, Callable[[str, dict[str, Any]], BaseChatModel]]] = {
     "openai": ("langchain_openai", _openai),
     "openai_responses": ("langchain_openai", _openai_responses),
@@ -164,8 +175,7 @@ _BUILDERS: dict[str, tuple[str, Callable[[str, dict[str, Any]], BaseChatModel]]]
     "together": ("langchain_together", _together),
     "together_openai": ("langchain_openai", _together_openai),
     "fireworks": ("langchain_fireworks", _fireworks),
-    **COMPATIBLE,
-    **MORE,
+    **dict(_elsewhere()),
 }
 
 FLAVOURS: tuple[str, ...] = tuple(_BUILDERS)

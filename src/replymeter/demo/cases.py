@@ -30,14 +30,16 @@ def load_case(flavour: str, name: str) -> Case:
 
 
 @cache
-def about(flavour: str) -> Mapping[str, Mapping[str, str]]:
+def about(flavour: str) -> Mapping[str, Any]:
     """What no case of a flavour can say, from `wire/<flavour>.json`.
 
-    `cannot`: the common cases that the provider cannot show, and why. `remedies`: what a user can
-    do about a withheld fact. `ignored`: paths of metadata that no row reads, and why.
+    `title`: what tells it from others of its class. `cannot`: the common cases that the provider
+    cannot show, and why. `remedies`: by the reason for which something is withheld, what a user
+    can do about it. `ignored`: paths of metadata that no row reads, and why.
     """
     path = _WIRE / f"{flavour}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found: Case = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
 
 
 def withheld(flavour: str, name: str, *, stream: bool) -> dict[str, str]:

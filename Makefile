@@ -40,6 +40,7 @@ record: $(READY) ## Run the real provider classes again, write what they reply; 
 
 docs: $(READY) ## Write the generated parts of the documentation again
 	@$(BIN)/python tools/docs.py
+	@$(BIN)/python -m tools.provider_page
 	@$(BIN)/python tools/collector_config.py
 
 site: $(READY) ## Run the Python in the documentation, and build the site into build/site

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     Instrument = Callable[..., Any]
 
 SECRET = "SECRET-7f3a"
+ADDRESS = f"{SECRET}@example.org"  # what is like an id is published as the conversation's
 MODES = ("invoke", "ainvoke", "stream", "astream")
 PROMPT = [("system", f"Never say {SECRET}."), ("user", f"What is {SECRET}?")]
 CONFIG = {
-    "metadata": {"user": SECRET, "session_id": SECRET},
+    "metadata": {"user": SECRET, "session_id": ADDRESS},
     "tags": [SECRET],
     "run_name": SECRET,
-    "configurable": {"thread_id": SECRET},
+    "configurable": {"thread_id": ADDRESS},
 }
 TOOL = {
     "type": "function",

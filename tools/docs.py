@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from replymeter import conventions as names
+from replymeter.settings import SETTINGS
 
 ROOT = Path(__file__).parents[1]
 START, END = "<!-- generated: {} -->", "<!-- end -->"
@@ -64,14 +65,35 @@ def buckets() -> str:
     return "\n".join(rows)
 
 
+def older_metrics() -> str:
+    """The table of older metrics."""
+    rows = ["| metric | unit | labels of its own | in Prometheus |", "|---|---|---|---|"]
+    for metric in names.OLDER_METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        prometheus = f"`{metric.prometheus}_{{bucket,sum,count}}`"
+        rows.append(f"| `{metric.name}` | {metric.unit} | {labels} | {prometheus} |")
+    return "\n".join(rows)
+
+
+def settings() -> str:
+    """The table of settings."""
+    rows = ["| argument | variable | default | meaning |", "|---|---|---|---|"]
+    for one in SETTINGS:
+        cells = (f"`{one.argument}`", f"`{one.variable}`", one.default, one.meaning)
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 PARTS = {
+    "settings": settings,
+    "older metrics": older_metrics,
     "metrics": metrics,
     "prometheus": prometheus,
     "values": values,
     "buckets": buckets,
     "attributes": attributes,
 }
-PAGES = ("README.md", "docs/telemetry.md")
+PAGES = ("README.md", "docs/settings.md", "docs/telemetry.md")
 
 
 def filled(text: str) -> str:

@@ -2,51 +2,47 @@
 
 from __future__ import annotations
 
-import sys
 from operator import attrgetter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, create_key, get_current
+from opentelemetry.context import Context, create_key, get_current
 from opentelemetry.trace import INVALID_SPAN, SpanKind, Status, StatusCode, set_span_in_context
 
 from replymeter import conventions as names
+from replymeter.cost import NO_USAGE
 from replymeter.emit import attributes, measurements
 from replymeter.events import is_last, message_and_info
 from replymeter.failures import read_failure
 from replymeter.fold import Fold
+from replymeter.layers import util_genai_context
+from replymeter.older import older_measurements
 from replymeter.read import choices_of, completed, read
 from replymeter.reading import Ending, Failure, Reading, Request, Timing
-from replymeter.request import read_request
+from replymeter.request import conversation_id, read_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from langchain_core.language_models import BaseChatModel
     from langchain_core.outputs import ChatResult
     from opentelemetry.trace import Span
 
+    from replymeter.cost import Cost
+    from replymeter.emit import Measurement
     from replymeter.marks import Instrumentation
     from replymeter.providers import Target
     from replymeter.telemetry import Series
 
-_SUPPRESS_OLD = "suppress_instrumentation"
 _CALL = create_key("replymeter-call")
 WATCHED = create_key("replymeter-watched")
 _OF_CHUNK = attrgetter("message", "generation_info")
-_UTIL_GENAI = "opentelemetry.util.genai._inference_invocation"
 
 
 def current_call() -> Call | None:
     """The innermost call that runs here, None outside of one."""
     call = get_current().get(_CALL)
     return call if isinstance(call, Call) and not call.ended else None
-
-
-def suppressed() -> bool:
-    """Whether the application asked that nothing be instrumented here."""
-    context = get_current()
-    return any(context.get(key) for key in (_SUPPRESS_INSTRUMENTATION_KEY, _SUPPRESS_OLD))
 
 
 class Call:
@@ -57,7 +53,6 @@ class Call:
     """
 
     __slots__ = (
-        "_chunk_timing",
         "_delegated",
         "_first_chunk",
         "_first_text",
@@ -68,6 +63,7 @@ class Call:
         "_own_context",
         "_request",
         "_series",
+        "_settings",
         "_span",
         "_started",
         "_target",
@@ -86,7 +82,7 @@ class Call:
     ) -> None:
         self.model = model
         self.ended = False
-        self._chunk_timing = instrumentation.settings.chunk_timing
+        self._settings = instrumentation.settings
         self._fold: Fold | None = None
         self._target = target
         self._telemetry = instrumentation.telemetry
@@ -99,36 +95,38 @@ class Call:
 
     def start(self, arguments: Mapping[str, Any], *, streamed: bool) -> None:
         """Start the span, with what samplers may look at."""
-        provider = self._target.provider
+        provider, conversation = self._target.provider, None
         try:
             self._request = read_request(self.model, arguments, provider, streamed=streamed)
+            conversation = conversation_id(arguments, self._settings.conversation_keys)
         except Exception as error:  # noqa: BLE001
             self._request = Request(streamed=streamed)
             self._telemetry.failed("request", error)
         model = self._request.model
-        self._series: Series = self._telemetry.series(self._target, model)
-        self._span = self._start_span(f"{names.OPERATION} {model}" if model else names.OPERATION)
+        self._series: Series = self._telemetry.series(self._target, model, self._settings)
+        sampled = self._sampled_attributes(conversation)
+        self._span = self._start_span(
+            f"{names.OPERATION} {model}" if model else names.OPERATION, sampled
+        )
         self.context = Context(
             {
                 **set_span_in_context(self._span),
                 _CALL: self,
                 WATCHED: self if streamed else None,
-                **_util_genai_context(),
+                **util_genai_context(),
             }
         )
         self._own_context = self.context
         self._started = perf_counter()
 
-    def _start_span(self, name: str) -> Span:
+    def _start_span(self, name: str, sampled: Mapping[str, Any]) -> Span:
         try:
-            return self._telemetry.tracer.start_span(
-                name, kind=SpanKind.CLIENT, attributes=self._sampled_attributes()
-            )
+            return self._telemetry.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=sampled)
         except Exception as broken:  # noqa: BLE001  # a sampler or processor of the application's
             self._telemetry.failed("begin", broken, self._series)
             return INVALID_SPAN  # the metrics are counted all the same
 
-    def _sampled_attributes(self) -> dict[str, Any]:
+    def _sampled_attributes(self, conversation: str | None) -> dict[str, Any]:
         target = self._target
         sampled: dict[str, Any] = {
             names.OPERATION_NAME: names.OPERATION,
@@ -141,6 +139,10 @@ class Call:
             sampled[names.SERVER_PORT] = target.port
         if self._request.streamed:
             sampled[names.REQUEST_STREAM] = True
+        if conversation is not None:
+            sampled[names.CONVERSATION_ID] = conversation
+        if self._settings.labels:
+            sampled.update(self._settings.labels)
         return sampled
 
     def event(self, event: Any) -> None:
@@ -157,7 +159,7 @@ class Call:
         now = perf_counter()
         if self._first_chunk is None:
             self._first_chunk = now
-        elif self._chunk_timing:
+        elif self._settings.chunk_timing:
             self._measure_chunk(now - self._last_chunk)
         self._last_chunk = now
         try:
@@ -173,8 +175,7 @@ class Call:
 
     def _measure_chunk(self, seconds: float) -> None:
         try:
-            measurement = (names.TIME_PER_OUTPUT_CHUNK, seconds, ())
-            self._telemetry.record(self._series, (measurement,), None, self._own_context)
+            self._record(((names.TIME_PER_OUTPUT_CHUNK, seconds, ()),), None)
         except Exception as error:  # noqa: BLE001
             self._telemetry.failed("emit", error, self._series)
 
@@ -205,12 +206,14 @@ class Call:
         try:
             if error is not None:
                 failure = self._failure(error)
+            reading = self._reading(result)
             ending = Ending(
                 outcome=outcome,
                 request=self._request,
-                reading=self._reading(result),
+                reading=reading,
                 timing=self._timing(duration),
                 failure=failure,
+                cost=self._cost(outcome, reading),
             )
             self._emit(ending)
         except Exception as broken:  # noqa: BLE001
@@ -220,6 +223,9 @@ class Call:
         except Exception as broken:  # noqa: BLE001  # a span processor of the application's
             self._telemetry.failed("end", broken, self._series)
         self.context = self._own_context = Context()  # they hold this call: no cycle may be left
+
+    def _record(self, numbers: Iterable[Measurement], response_model: str | None) -> None:
+        self._telemetry.record(self._series, numbers, response_model, self._own_context)
 
     def _failure(self, error: Exception) -> Failure:
         mid_stream = self._first_chunk is not None
@@ -246,6 +252,18 @@ class Call:
             self._telemetry.failed("read", broken, self._series)
             return Reading()
 
+    def _cost(self, outcome: str, reading: Reading) -> Cost | None:
+        pricing = self._settings.pricing
+        if pricing is None or self._delegated:
+            return None
+        if reading.usage is None:
+            return None if outcome == "error" else NO_USAGE
+        try:
+            return pricing.cost(self._target.provider, self._request.model, reading)
+        except Exception as broken:  # noqa: BLE001
+            self._telemetry.failed("cost", broken, self._series)
+            return None
+
     def _timing(self, duration: float) -> Timing:
         first = None if self._first_chunk is None else self._first_chunk - self._started
         writing = None
@@ -264,22 +282,8 @@ class Call:
             if ending.failure:
                 self._span.set_status(Status(StatusCode.ERROR, ending.failure.type))
         if not self._delegated:
-            self._telemetry.record(
-                self._series, measurements(ending), reading.model, self._own_context
-            )
+            self._record(measurements(ending), reading.model)
+            if self._settings.older_metrics:
+                self._record(older_measurements(ending), reading.model)
         for path in reading.rejected:
             self._telemetry.count_failure("value", path, self._series)
-
-
-def _util_genai_context() -> dict[str, Any]:
-    """What tells official provider instrumentations underneath that this call has its span.
-
-    They fold into it instead of making a second one. Only where one has loaded the package.
-    """
-    module = sys.modules.get(_UTIL_GENAI)
-    if module is None:
-        return {}
-    try:
-        return {module.CLIENT_INFERENCE_CONTEXT_KEY: module.InferenceData()}
-    except Exception:  # noqa: BLE001  # a private module: its next release may differ
-        return {}

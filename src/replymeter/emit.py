@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from replymeter.conventions import Metric
+    from replymeter.cost import Cost
     from replymeter.reading import Ending, Usage
 
     Labels = tuple[tuple[str, str], ...]
@@ -42,6 +43,7 @@ def attributes(ending: Ending) -> dict[str, Any]:
         **_present(_reply(ending)),
         **(_present(_usage(reading.usage)) if reading.usage else {}),
         **_present(_trouble(ending)),
+        **(_present(_cost(ending.cost)) if ending.cost else {}),
     }
 
 
@@ -87,6 +89,18 @@ def _trouble(ending: Ending) -> Iterator[tuple[str, Any]]:
         yield names.ERROR_CODE, ending.failure.code
 
 
+def _cost(cost: Cost) -> Iterator[tuple[str, Any]]:
+    yield names.COST, None if cost.total is None else float(cost.total)
+    for part, amount in _parts(cost):
+        yield names.COST_OF[part], amount
+
+
+def _parts(cost: Cost) -> Iterator[tuple[str, float]]:
+    for part, amount in zip(names.COST_PARTS, (cost.input, cost.output), strict=True):
+        if amount is not None:
+            yield part, float(amount)
+
+
 def _blocks(ending: Ending) -> tuple[Any, ...]:
     failed = ending.failure.blocks if ending.failure else ()
     return ending.reading.blocks or failed
@@ -114,6 +128,20 @@ def measurements(ending: Ending) -> Iterator[Measurement]:
         yield from _output(ending, usage, reasons)
     elif ending.outcome != "error":
         yield names.USAGE_MISSING, 1, ((names.OUTCOME, ending.outcome),)
+    if ending.cost is not None:
+        yield from _priced(ending.cost, reasons)
+
+
+def _priced(cost: Cost, reasons: tuple[str, ...]) -> Iterator[Measurement]:
+    for part, amount in _parts(cost):
+        own = ((names.COST_PART, part), (names.FINISH_REASON, _one(reasons)))
+        yield names.COST_OF_CALLS, amount, own
+    if cost.missing is not None:
+        yield names.COST_MISSING, 1, ((names.COST_REASON, cost.missing),)
+
+
+def _one(reasons: tuple[str, ...]) -> str:
+    return reasons[0] if len(set(reasons)) == 1 else names.MIXED
 
 
 def _tokens(usage: Usage) -> Iterator[Measurement]:
@@ -147,8 +175,7 @@ def _output(ending: Ending, usage: Usage, reasons: tuple[str, ...]) -> Iterator[
     output = usage.output_tokens
     if output is None:
         return
-    reason = reasons[0] if len(set(reasons)) == 1 else names.MIXED
-    yield names.OUTPUT_TOKENS_BY_REASON, output, ((names.FINISH_REASON, reason),)
+    yield names.OUTPUT_TOKENS_BY_REASON, output, ((names.FINISH_REASON, _one(reasons)),)
     if ending.outcome != "ok":
         return
     limit = ending.request.max_tokens

@@ -8,16 +8,24 @@ from langchain_core.language_models import BaseChatModel
 
 from replymeter.configurable import follow_configurable, unfollow_configurable
 from replymeter.find import models_in
-from replymeter.marks import MARK, Instrumentation, Mark, Settings, mark_of
+from replymeter.marks import MARK, Instrumentation, Mark, mark_of
 from replymeter.pickling import follow_pickle
+from replymeter.settings import settings_of
 from replymeter.telemetry import telemetry_of
 from replymeter.wrap import anything_wrapped, unwrap_class, unwrap_tree, wrap_class, wrap_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from decimal import Decimal
+    from pathlib import Path
+
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
+    Prices = Mapping[str, Mapping[str, float | Decimal]]
+
 T = TypeVar("T")
+P = TypeVar("P")
 
 _NOTHING_FOUND = (
     "replymeter.{verb}() was given {what}, which is no chat model and holds none that can be "
@@ -28,13 +36,18 @@ _NOTHING_FOUND = (
 )
 
 
-def instrument(
+def instrument(  # noqa: PLR0913  # a setting is an argument
     llm: T,
     *,
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
     provider: str | None = None,
-    chunk_timing: bool = False,
+    chunk_timing: bool | None = None,
+    cost: bool | None = None,
+    prices: Prices | str | Path | None = None,
+    older_metrics: bool | None = None,
+    labels: Mapping[str, str] | None = None,
+    conversation_keys: Sequence[str] | None = None,
 ) -> T:
     """Send the metadata of every reply of *llm* to OpenTelemetry from now on.
 
@@ -48,16 +61,39 @@ def instrument(
             by the model's class and the host that it calls.
         chunk_timing: Record the time of each later chunk of a stream, too; costs about as much
             as all else together.
+        cost: Price each call by the list of `genai-prices`.
+        prices: Prices of your own, which come before the list: of each model, US dollars per
+            million tokens of `input` and `output`, and of `cache_read`, `cache_write` and
+            `cache_write_1h` where they differ. Or the path of a JSON file that holds them.
+        older_metrics: Also record the metrics of older conventions.
+        labels: Labels of your own on every metric and span; at most 5.
+        conversation_keys: Keys of `RunnableConfig`'s metadata, of which the first with something
+            like an id is `gen_ai.conversation.id` on the span.
+
+    What is None is taken from its variable, `REPLYMETER_CHUNK_TIMING` and so on: docs/settings.md.
 
     Returns:
         *llm* itself.
 
     Raises:
-        TypeError: There is no chat model in *llm*.
-        ValueError: *provider* is neither None nor a text that says something.
+        TypeError: There is no chat model in *llm*, or a provider of OpenTelemetry is none.
+        ValueError: A setting has a value that is not allowed.
+        ImportError: *cost* is wanted and `genai-prices` is not installed.
     """
-    settings = Settings(provider=_name_or_error(provider), chunk_timing=chunk_timing)
-    telemetry = telemetry_of(tracer_provider, meter_provider)
+    settings = settings_of(
+        {
+            "provider": provider,
+            "chunk_timing": chunk_timing,
+            "cost": cost,
+            "prices": prices,
+            "older_metrics": older_metrics,
+            "labels": labels,
+            "conversation_keys": conversation_keys,
+        }
+    )
+    telemetry = telemetry_of(
+        _provider_or_error(tracer_provider, "tracer"), _provider_or_error(meter_provider, "meter")
+    )
     if isinstance(llm, type) and issubclass(llm, BaseChatModel):
         wrap_tree(llm, Instrumentation(settings, telemetry))
     else:
@@ -89,10 +125,13 @@ def uninstrument(llm: T) -> T:
     return llm
 
 
-def _name_or_error(provider: object) -> str | None:
-    if provider is None or (isinstance(provider, str) and provider.strip()):
+def _provider_or_error(provider: P, kind: str) -> P:
+    if provider is None or hasattr(provider, f"get_{kind}"):
         return provider
-    raise ValueError(f"replymeter.instrument(provider={provider!r}): give a name, or None")
+    raise TypeError(
+        f"replymeter.instrument({kind}_provider={provider!r}): give an OpenTelemetry "
+        f"{kind.capitalize()}Provider, or None for the global one"
+    )
 
 
 def _mark(model: BaseChatModel, made: Instrumentation) -> None:

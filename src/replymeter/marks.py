@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from replymeter.providers import find, unplaced
@@ -12,22 +11,11 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from replymeter.providers import Target
+    from replymeter.settings import Settings
     from replymeter.telemetry import Telemetry
 
 MARK = "_replymeter_mark"
 """The key in an instance's `__dict__`. It is no field: no part of equality, `dict()` or dumps."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a model is instrumented.
-
-    `provider` overrides `gen_ai.provider.name`, where a gateway hides it. `chunk_timing` records
-    each later chunk of a stream, which costs about as much as all else together.
-    """
-
-    provider: str | None = None
-    chunk_timing: bool = False
 
 
 class Instrumentation:
@@ -69,7 +57,7 @@ class Mark:
             made.telemetry.failed("begin", error)
         name = request_model(model, {}, target.provider)
         if name is not None:
-            made.telemetry.series(target, name)
+            made.telemetry.series(target, name, made.settings)
         return target
 
     def __copy__(self) -> Mark:

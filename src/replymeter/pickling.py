@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from replymeter.marks import Instrumentation, Mark, Settings
+from replymeter.marks import Instrumentation, Mark
 from replymeter.telemetry import LOG, telemetry_of
 from replymeter.wrap import wrap_class
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from langchain_core.language_models import BaseChatModel
+
+    from replymeter.settings import Settings
 
 _ELSEWHERE = (
     "replymeter: an instrumented model was unpickled in a process that does not have the "

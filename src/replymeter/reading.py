@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from replymeter.cost import Cost
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -29,7 +31,8 @@ class Usage:
     """The token counts that the provider reported for one call, shared by its choices.
 
     Input includes cached tokens, output includes reasoning, as in LangChain's
-    `UsageMetadata`. `*_modalities` split the whole where the provider did. `suspect` says
+    `UsageMetadata`. `cache_write_1h` is the part of `cache_write` that is kept for an hour, at a
+    price of its own. `*_modalities` split the whole where the provider did. `suspect` says
     that a stream repeated running totals, of which the last was taken.
     """
 
@@ -38,6 +41,7 @@ class Usage:
     total_tokens: int | None = None
     cache_read: int | None = None
     cache_write: int | None = None
+    cache_write_1h: int | None = None
     reasoning: int | None = None
     input_modalities: Mapping[str, int] = field(default_factory=dict)
     output_modalities: Mapping[str, int] = field(default_factory=dict)
@@ -115,10 +119,14 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """One call, ended: what was asked, what came, how it ended and how long it took."""
+    """One call, ended: what was asked, what came, how it ended and how long it took.
+
+    `cost` is None when nobody asked, or there was no usage to price.
+    """
 
     outcome: str
     request: Request
     reading: Reading
     timing: Timing
     failure: Failure | None = None
+    cost: Cost | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.runnables.config import var_child_runnable_config
+
 from replymeter import conventions as names
 from replymeter.paths import count, name, number, value_at, word
 from replymeter.reading import Request
@@ -86,6 +88,28 @@ def read_request(
         max_tokens=parameters.get(names.REQUEST_MAX_TOKENS),
         parameters=parameters,
     )
+
+
+def conversation_id(arguments: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
+    """The first of *keys* in the metadata of the call's `RunnableConfig` that is like an id.
+
+    An e-mail address, say, is none. LangGraph adds its `thread_id` to the metadata. LangChain does
+    not hand it to `_stream`, so there it is that of the graph or chain around.
+    """
+    if not keys:
+        return None
+    manager = arguments.get("run_manager")
+    if manager is not None:
+        metadata = manager.metadata
+    else:
+        metadata = (var_child_runnable_config.get() or {}).get("metadata")
+    if not metadata:
+        return None
+    for key in keys:
+        value = metadata.get(key)
+        if value is not None and (said := word(str(value) if type(value) is int else value)):
+            return said
+    return None
 
 
 def request_model(

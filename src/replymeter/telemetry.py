@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from replymeter.emit import Labels, Measurement
     from replymeter.providers import Target
     from replymeter.providers.spec import Provider
+    from replymeter.settings import Settings
 
 SCOPE = "replymeter"
 LOG = logging.getLogger(SCOPE)
 
-_WITH_RESPONSE_MODEL = frozenset(m for m in names.METRICS if m.name.startswith("gen_ai."))
+_METRICS = (*names.METRICS, *names.OLDER_METRICS)
+_WITH_RESPONSE_MODEL = frozenset(m for m in _METRICS if m.name.startswith("gen_ai."))
 
 # Providers that record nothing. The metrics' proxy has no public name.
 SILENT = (
@@ -110,13 +112,14 @@ class Telemetry:
     ) -> None:
         self.tracer = trace.get_tracer(SCOPE, _version(), tracer_provider)
         meter = metrics.get_meter(SCOPE, _version(), meter_provider)
-        self._record = {metric: _recorder(meter, metric) for metric in names.METRICS}
+        self._record = {metric: _recorder(meter, metric) for metric in _METRICS}
         self.given = tracer_provider is not None or meter_provider is not None
         self._listening = self.given
         self._meter_provider = meter_provider
         self._zeroed_for: object = None
         self._series: dict[tuple[Any, ...], Series] = {}
         self._models, self._response_models, self._addresses = LabelCap(), LabelCap(), LabelCap()
+        self._label_sets = LabelCap()
         self._logged: set[str] = set()
 
     def listening(self) -> bool:
@@ -128,20 +131,27 @@ class Telemetry:
                 self.warn_once(NO_SDK)
         return self._listening
 
-    def series(self, target: Target, request_model: str | None) -> Series:
+    def series(self, target: Target, request_model: str | None, settings: Settings) -> Series:
         """The series of *target* and *request_model*, created at 0 when they are new."""
         self.create_at_zero()
         model = None if request_model is None else self._models.label(request_model)
         address, port = self._server(target)
-        key = (target.provider.name, model, address, port)
+        common = (target.provider.name, model, address, port)
+        priced = settings.pricing is not None
+        key = (common, settings.labels, priced)
         series = self._series.get(key)
         if series is None:
-            labels = zip(names.COMMON_LABELS, (names.OPERATION, *key), strict=True)
+            labels = zip(names.COMMON_LABELS, (names.OPERATION, *common), strict=True)
             base = {name: value for name, value in labels if value is not None}
-            series = Series(base, tuple(zeros(target.provider)))
+            base |= self._own_labels(settings.labels)
+            series = Series(base, tuple(zeros(target.provider, priced=priced)))
             self.record(series, series.zeros, None, None)
             self._series[key] = series
         return series
+
+    def _own_labels(self, labels: Labels) -> dict[str, str]:
+        known = not labels or self._label_sets.label(str(labels)) != names.OTHER
+        return {name: value if known else names.OTHER for name, value in labels}
 
     def _server(self, target: Target) -> tuple[str | None, int | None]:
         if target.address is None:
@@ -225,7 +235,7 @@ def zero_after_fork() -> None:
     telemetry_of(None, None).create_at_zero_again()
 
 
-def zeros(provider: Provider) -> Iterator[Measurement]:
+def zeros(provider: Provider, *, priced: bool) -> Iterator[Measurement]:
     """What is created at 0: a series born at 1 has no `increase()`, so its first event is lost."""
     for reason in names.REASONS:
         yield names.FINISH_REASON_COUNT, 0, ((names.FINISH_REASON, reason),)
@@ -234,6 +244,8 @@ def zeros(provider: Provider) -> Iterator[Measurement]:
     for outcome in names.OUTCOMES:
         if outcome != "error":
             yield names.USAGE_MISSING, 0, ((names.OUTCOME, outcome),)
+    for reason in names.COST_REASONS if priced else ():
+        yield names.COST_MISSING, 0, ((names.COST_REASON, reason),)
     for stage, category in provider.possible_blocks():
         yield names.SAFETY_BLOCKS, 0, ((names.BLOCK_STAGE, stage), (names.BLOCK_CATEGORY, category))
     for step in names.INTERNAL_STEPS:

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from replymeter import conventions as names
 
-_METRICS = frozenset(metric.name for metric in names.METRICS)
+_METRICS = frozenset(metric.name for metric in (*names.METRICS, *names.OLDER_METRICS))
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

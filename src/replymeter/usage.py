@@ -29,12 +29,13 @@ USAGE_METADATA = UsageSource(
         *(_INPUT + tier + "cache_creation" for tier in ("", "priority_", "flex_")),
         (_INPUT + "ephemeral_5m_input_tokens", _INPUT + "ephemeral_1h_input_tokens"),
     ),
+    cache_write_1h=(_INPUT + "ephemeral_1h_input_tokens",),
     reasoning=tuple(_OUTPUT + tier + "reasoning" for tier in ("", "priority_", "flex_")),
     input_modalities={modality: _INPUT + modality for modality in MODALITIES},
     output_modalities={modality: _OUTPUT + modality for modality in MODALITIES},
 )
 
-_PARTS = ("cache_read", "cache_write", "reasoning")
+_PARTS = ("cache_read", "cache_write", "cache_write_1h", "reasoning")
 _ALL = ("input_tokens", "output_tokens", "total_tokens", *_PARTS)
 _SIDES = ("input_modalities", "output_modalities")
 

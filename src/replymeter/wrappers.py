@@ -14,7 +14,8 @@ from weakref import WeakSet
 
 from opentelemetry.context import attach, detach, get_current, get_value, set_value
 
-from replymeter.call import WATCHED, Call, current_call, suppressed
+from replymeter.call import WATCHED, Call, current_call
+from replymeter.layers import suppressed
 from replymeter.marks import MARK, Instrumentation, Mark
 
 if TYPE_CHECKING:

@@ -74,6 +74,11 @@ REQUEST_REASONING_LEVEL: Final = _attribute(
 OUTPUT_TYPE: Final = _attribute(
     "gen_ai.output.type", "string", "`json` or `text`, when the request names an output format."
 )
+CONVERSATION_ID: Final = _attribute(
+    "gen_ai.conversation.id",
+    "string",
+    "The conversation that `RunnableConfig` names; enough like an id, or it is left out.",
+)
 REQUEST_PREVIOUS_RESPONSE_ID: Final = _attribute(
     "gen_ai.request.previous_response.id", "string", "The response that the request goes on from."
 )
@@ -211,13 +216,16 @@ ERROR_TYPE: Final = _attribute(
 EXCEPTION_TYPE: Final = _attribute(
     "exception.type", "string", "Qualified class name of the exception."
 )
+TOKEN_TYPE: Final = _attribute(
+    "gen_ai.token.type", "string", "Label of an older metric: `input` or `output`."
+)
 TOKEN_MODALITY: Final = _attribute(
     "gen_ai.token.modality", "string", "Label: `text`, `image`, `audio`, or `unknown`."
 )
 COST: Final = _attribute(
     "replymeter.cost", "double", "What the call cost, in US dollars; absent when not known."
 )
-COST_PARTS: Final = ("input", "output", "request")
+COST_PARTS: Final = ("input", "output")
 COST_OF: Final = {
     part: _attribute(f"replymeter.cost.{part}", "double", f"The part of it that is for the {part}.")
     for part in COST_PARTS
@@ -225,7 +233,7 @@ COST_OF: Final = {
 COST_PART: Final = _attribute(
     "replymeter.cost.part",
     "string",
-    "Label: `input` (cached tokens at their own price), `output`, or `request` (a fee a call).",
+    "Label: `input` (cached tokens at their own price) or `output`.",
 )
 COST_REASON: Final = _attribute(
     "replymeter.cost.reason", "string", "Label: why a call could not be priced."
@@ -284,7 +292,17 @@ ERROR_TYPES: Final = (
     "_OTHER",
 )
 COST_REASONS: Final = ("unknown_model", "usage_missing")
-INTERNAL_STEPS: Final = ("begin", "request", "chunk", "read", "value", "emit", "end")
+INTERNAL_STEPS: Final = (
+    "begin",
+    "request",
+    "chunk",
+    "read",
+    "value",
+    "cost",
+    "content",
+    "emit",
+    "end",
+)
 """Replymeter's own steps, the values of `replymeter.error.kind`; `value` is a refused number."""
 
 UNKNOWN_MODALITY: Final = "unknown"

@@ -15,6 +15,7 @@ from replymeter.conventions.attributes import (
     FINISH_REASON,
     OUTCOME,
     TOKEN_MODALITY,
+    TOKEN_TYPE,
 )
 
 
@@ -41,8 +42,17 @@ METRICS: Final[list[Metric]] = []
 """Every metric, in the order of the documentation."""
 
 
+OLDER_METRICS: Final[list[Metric]] = []
+"""What conventions 1.37 to 1.41 had in place of some of them; only with `older_metrics`."""
+
+
 def _metric(metric: Metric) -> Metric:
     METRICS.append(metric)
+    return metric
+
+
+def _older_metric(metric: Metric) -> Metric:
+    OLDER_METRICS.append(metric)
     return metric
 
 
@@ -213,5 +223,27 @@ INTERNAL_ERRORS: Final = _metric(
         "Replymeter's own failures; none reaches the caller.",
         "replymeter_internal_errors_total",
         (ERROR_KIND,),
+    )
+)
+OLDER_DURATION: Final = _older_metric(
+    Metric(
+        "gen_ai.client.operation.duration",
+        "histogram",
+        "s",
+        "Time of every call, whatever its ending; only with `older_metrics`.",
+        "gen_ai_client_operation_duration_seconds",
+        (ERROR_TYPE,),
+        SECONDS_BUCKETS[:14],
+    )
+)
+OLDER_TOKEN_USAGE: Final = _older_metric(
+    Metric(
+        "gen_ai.client.token.usage",
+        "histogram",
+        "{token}",
+        "Input and output tokens of a call, when reported; only with `older_metrics`.",
+        "gen_ai_client_token_usage",
+        (TOKEN_TYPE,),
+        TOKEN_BUCKETS,
     )
 )

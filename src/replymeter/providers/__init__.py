@@ -69,6 +69,7 @@ def speaking_for(provider: Provider, other: Provider | None) -> Provider:
     return replace(
         provider,
         name=other.name,
+        price_list=other.price_list,
         own_attributes={},
         parameters=(),
         finish_reasons={**provider.finish_reasons, **other.finish_reasons},

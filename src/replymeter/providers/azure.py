@@ -51,6 +51,7 @@ def _filters(results: str, stage: str) -> Iterator[Blocks]:
 
 AZURE = Provider(
     name="azure.ai.openai",
+    price_list="azure",
     source="https://learn.microsoft.com/azure/ai-services/openai/concepts/content-filter",
     date="2026-11-24",
     llm_types=("azure-openai-chat",),

@@ -111,6 +111,7 @@ _FAMILIES = {
 
 BEDROCK = Provider(
     name="aws.bedrock",
+    price_list="aws",
     source="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
     date="2026-11-24",
     llm_types=("amazon_bedrock_chat", "amazon_bedrock_converse_chat"),

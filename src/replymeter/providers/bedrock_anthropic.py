@@ -23,6 +23,7 @@ def _repair(reading: Reading, choice: Mapping[str, Any]) -> Reading:
 ANTHROPIC_ON_BEDROCK = replace(
     ANTHROPIC,
     name="aws.bedrock",
+    price_list="aws",
     source="https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-claude.html",
     date="2026-11-24",
     llm_types=("anthropic-bedrock-chat",),

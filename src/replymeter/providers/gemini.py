@@ -36,6 +36,7 @@ def _rated(reading: Reading, _choice: Mapping[str, Any]) -> Reading:
 
 GEMINI = Provider(
     name="gcp.gemini",
+    price_list="google",
     source="https://ai.google.dev/api/generate-content",
     date="2026-11-24",
     llm_types=("chat-google-generative-ai",),

@@ -8,6 +8,7 @@ from replymeter.providers.spec import Field, Provider, UsageSource
 
 MISTRAL = Provider(
     name="mistral_ai",
+    price_list="mistral",
     source="https://docs.mistral.ai/api/#tag/chat",
     date="2026-11-24",
     llm_types=("mistralai-chat",),

@@ -60,6 +60,7 @@ class UsageSource:
     total_tokens: tuple[str, ...] = ()
     cache_read: tuple[str, ...] = ()
     cache_write: tuple[str | tuple[str, ...], ...] = ()
+    cache_write_1h: tuple[str, ...] = ()
     reasoning: tuple[str, ...] = ()
     input_excludes_cache: bool = False
     input_modalities: Mapping[str, str] = field(default_factory=dict)
@@ -102,6 +103,7 @@ class ErrorText:
 class Provider:
     """One provider's rows: how to recognise it, where its facts are, what its words mean.
 
+    `price_list` is its id in genai-prices, when that is not its name.
     A model belongs to it by its class' `_llm_type`, else by its `ls_provider`. `speaks_for_hosts`
     marks classes that are used to call other providers' servers: there the host decides.
     `urls` are paths of attributes of the model that hold the base URL. `own_attributes` rename
@@ -120,6 +122,7 @@ class Provider:
     name: str
     source: str
     date: str
+    price_list: str | None = None
     llm_types: tuple[str, ...] = ()
     ls_providers: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()

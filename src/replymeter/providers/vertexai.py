@@ -92,6 +92,7 @@ def _blocked_prompt(reading: Reading, choice: Mapping[str, Any]) -> Reading:
 
 VERTEXAI = Provider(
     name="gcp.vertex_ai",
+    price_list="google",
     source="https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference",
     date="2026-11-24",
     llm_types=("vertexai",),

@@ -29,6 +29,7 @@ def no_early_zero(reading: Reading, choice: Mapping[str, Any]) -> Reading:
 ANTHROPIC_ON_VERTEXAI = replace(
     ANTHROPIC,
     name="gcp.vertex_ai",
+    price_list="google",
     source="https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude",
     date="2026-11-24",
     llm_types=("anthropic-chat-vertexai",),

@@ -12,6 +12,7 @@ from replymeter.providers.spec import ErrorText, Field, Provider
 
 XAI = Provider(
     name="x_ai",
+    price_list="x-ai",
     source="https://docs.x.ai/docs/api-reference#chat-completions",
     date="2026-11-24",
     llm_types=("xai-chat",),

@@ -1,0 +1,180 @@
+"""How a model is instrumented: each setting, its variable, its default. One table.
+
+An argument of `instrument` wins over the variable, the variable over the default.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from replymeter import conventions as names
+from replymeter.cost import Pricing, table_of
+from replymeter.paths import word
+
+CONVERSATION_KEYS = ("thread_id", "session_id", "conversation_id")
+MOST_LABELS = 5
+
+_LABEL = re.compile(r"[a-z][a-z0-9_.]{0,62}")
+_TAKEN = ("gen_ai.", "replymeter.", "openai.", "aws.", "server.", "error.", "otel.", "service.")
+_TAKEN_BY_PROMETHEUS = ("job", "instance", "le", "quantile")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a model is instrumented; `SETTINGS` says what each means."""
+
+    provider: str | None = None
+    chunk_timing: bool = False
+    older_metrics: bool = False
+    pricing: Pricing | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    conversation_keys: tuple[str, ...] = CONVERSATION_KEYS
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its argument, its variable, its default in words, and what it does.
+
+    `read` turns a value, of the argument or of the variable, into what is kept; it raises
+    `ValueError` with what is allowed.
+    """
+
+    argument: str
+    variable: str
+    default: str
+    meaning: str
+    read: Callable[[Any], Any]
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, str) and value.strip():
+        return value
+    raise ValueError("give a name, or None")
+
+
+def _flag(value: Any) -> bool:
+    said = {"true": True, "false": False}.get(str(value).strip().lower())
+    if said is None:
+        raise ValueError("give True or False")
+    return said
+
+
+def _list(value: Any) -> tuple[str, ...]:
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
+        raise ValueError("give a list of names")
+    return tuple(item.strip() for item in items if item.strip())
+
+
+def _labels(value: Any) -> tuple[tuple[str, str], ...]:
+    if isinstance(value, str):
+        value = dict(pair.partition("=")[::2] for pair in _list(value))
+    if not isinstance(value, Mapping):
+        raise ValueError("give a mapping of names to values, or `a=b,c=d`")  # noqa: TRY004
+    if len(value) > MOST_LABELS:
+        raise ValueError(f"{len(value)} labels; {MOST_LABELS} at most, each multiplies the series")
+    return tuple(sorted(_label(name, said) for name, said in value.items()))
+
+
+def _label(name: Any, value: Any) -> tuple[str, str]:
+    if not isinstance(name, str) or not _LABEL.fullmatch(name):
+        raise ValueError(f"label {name!r}: a name is lower-case letters, digits, `_` and `.`")
+    if name.startswith(_TAKEN) or name in _TAKEN_BY_PROMETHEUS or name in names.ATTRIBUTES:
+        raise ValueError(f"label {name!r}: the name is taken, choose another")
+    if word(value) is None:
+        raise ValueError(f"label {name!r}: a value is 1 to 64 characters of A-Za-z0-9_.:/ -")
+    return name, value
+
+
+SETTINGS = (
+    Setting(
+        "provider",
+        "REPLYMETER_PROVIDER",
+        "found by class and host",
+        "`gen_ai.provider.name`, where a gateway hides who serves the model.",
+        _name,
+    ),
+    Setting(
+        "chunk_timing",
+        "REPLYMETER_CHUNK_TIMING",
+        "`false`",
+        "Record the time of each later chunk of a stream, too; costs about as much as all else "
+        "together.",
+        _flag,
+    ),
+    Setting(
+        "cost",
+        "REPLYMETER_COST",
+        "`false`",
+        "Price calls by the list prices of `genai-prices` (`pip install 'replymeter[cost]'`).",
+        _flag,
+    ),
+    Setting(
+        "prices",
+        "REPLYMETER_PRICES",
+        "none",
+        "Prices of your own: a mapping, or the path of a JSON file with one. They come before the "
+        "list prices, and work without them.",
+        table_of,
+    ),
+    Setting(
+        "older_metrics",
+        "REPLYMETER_OLDER_METRICS",
+        "`false`",
+        "Also record `gen_ai.client.token.usage` and `gen_ai.client.operation.duration`, for "
+        "dashboards that you have already.",
+        _flag,
+    ),
+    Setting(
+        "labels",
+        "REPLYMETER_LABELS",
+        "none",
+        f"Labels of your own on every metric and span, at most {MOST_LABELS}: a mapping, or "
+        "`team=search,tier=free`.",
+        _labels,
+    ),
+    Setting(
+        "conversation_keys",
+        "REPLYMETER_CONVERSATION_KEYS",
+        ", ".join(f"`{key}`" for key in CONVERSATION_KEYS),
+        "Keys of `RunnableConfig`'s metadata, of which the first with something like an id is "
+        "`gen_ai.conversation.id` on the span; an empty list: none.",
+        _list,
+    ),
+)
+"""Every setting, in the order of the documentation."""
+
+
+def settings_of(arguments: Mapping[str, Any]) -> Settings:
+    """The settings that *arguments* of `instrument` (None: not given) and the variables make.
+
+    Raises:
+        ValueError: A value is not allowed; says whose, and what is.
+        ImportError: Something needs a package that is not installed; says how to install it.
+    """
+    given = {
+        setting.argument: value
+        for setting in SETTINGS
+        if (value := _value(setting, arguments.get(setting.argument))) is not None
+    }
+    cost, prices = given.pop("cost", False), given.pop("prices", None)
+    if cost or prices:
+        given["pricing"] = Pricing(prices or (), listed=cost)
+    return Settings(**given)
+
+
+def _value(setting: Setting, argument: Any) -> Any:
+    value, where = argument, f"replymeter.instrument({setting.argument}={argument!r})"
+    if value is None:
+        value = os.environ.get(setting.variable, "").strip()
+        where = f"{setting.variable}={value}"
+        if not value:
+            return None
+    try:
+        return setting.read(value)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None

@@ -7,3 +7,4 @@ A name stands here and nowhere else, so a rename is an import error and never an
 
 from replymeter.conventions.attributes import *  # noqa: F403
 from replymeter.conventions.metrics import *  # noqa: F403
+from replymeter.conventions.values import *  # noqa: F403

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from replymeter.conventions.values import COST_PARTS, MODALITIES
+
 GENAI: Final = "https://github.com/open-telemetry/semantic-conventions-genai/tree/main/docs/gen-ai"
 """The conventions that a name without a `replymeter.` prefix comes from."""
 
@@ -130,7 +132,6 @@ USAGE_REASONING: Final = _attribute(
     "gen_ai.usage.reasoning.output_tokens", "int", "Output tokens spent on reasoning."
 )
 
-MODALITIES: Final = ("text", "image", "audio")
 INPUT_TOKENS_OF: Final = {
     modality: _attribute(
         f"gen_ai.usage.{modality}.input_tokens", "int", f"Input tokens that are {modality}."
@@ -225,7 +226,6 @@ TOKEN_MODALITY: Final = _attribute(
 COST: Final = _attribute(
     "replymeter.cost", "double", "What the call cost, in US dollars; absent when not known."
 )
-COST_PARTS: Final = ("input", "output")
 COST_OF: Final = {
     part: _attribute(f"replymeter.cost.{part}", "double", f"The part of it that is for the {part}.")
     for part in COST_PARTS
@@ -241,75 +241,5 @@ COST_REASON: Final = _attribute(
 ERROR_KIND: Final = _attribute(
     "replymeter.error.kind", "string", "Label: the step of Replymeter's own that failed."
 )
-
-# --- values -----------------------------------------------------------------------------------
-
-OUTCOMES: Final = ("ok", "error", "cancelled", "abandoned")
-REASONS: Final = (
-    "stop",
-    "length",
-    "tool_calls",
-    "content_filter",
-    "refusal",
-    "error",
-    "cancelled",
-    "abandoned",
-    "other",
-    "missing",
-)
-MIXED: Final = "mixed"
-"""The finish reason of output tokens that choices with different reasons share."""
-
-STAGES: Final = ("prompt", "response")
-CATEGORIES: Final = (
-    "hate",
-    "harassment",
-    "sexual",
-    "violence",
-    "self_harm",
-    "dangerous",
-    "jailbreak",
-    "recitation",
-    "pii",
-    "blocklist",
-    "guardrail",
-    "refusal",
-    "other",
-)
-ERROR_TYPES: Final = (
-    "rate_limit",
-    "overloaded",
-    "authentication",
-    "permission_denied",
-    "not_found",
-    "invalid_request",
-    "context_overflow",
-    "content_filter",
-    "timeout",
-    "connection",
-    "stream_broken",
-    "server_error",
-    "_OTHER",
-)
-COST_REASONS: Final = ("unknown_model", "usage_missing")
-INTERNAL_STEPS: Final = (
-    "begin",
-    "request",
-    "chunk",
-    "read",
-    "value",
-    "cost",
-    "content",
-    "emit",
-    "end",
-)
-"""Replymeter's own steps, the values of `replymeter.error.kind`; `value` is a refused number."""
-
-UNKNOWN_MODALITY: Final = "unknown"
-OTHER: Final = "other"
-"""The label of models and addresses over the cap, and of words that no row knows."""
-
-LABEL_CAP: Final = 50
-"""How many request models, response models and server addresses get a label of their own."""
 
 COMMON_LABELS: Final = (OPERATION_NAME, PROVIDER_NAME, REQUEST_MODEL, SERVER_ADDRESS, SERVER_PORT)

@@ -1,10 +1,12 @@
-"""Write the generated parts of the documentation from `replymeter.conventions`."""
+"""Write the generated parts of the documentation from the code's own data."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from replymeter import conventions as names
+from replymeter.check.verdicts import VERDICTS
 from replymeter.settings import SETTINGS
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +86,18 @@ def settings() -> str:
     return "\n".join(rows)
 
 
+def verdicts() -> str:
+    """The table of what `replymeter check` can find."""
+    rows = ["| | what it says | what to do |", "|---|---|---|"]
+    for one in VERDICTS.values():
+        says, remedy = (
+            re.sub(r"{(\w+)[^}]*}", r"*\1*", text).replace("<", "\\<")
+            for text in (one.says, one.remedy)
+        )
+        rows.append(f"| {one.level} | {says} | {remedy} |")
+    return "\n".join(rows)
+
+
 PARTS = {
     "settings": settings,
     "older metrics": older_metrics,
@@ -92,8 +106,9 @@ PARTS = {
     "values": values,
     "buckets": buckets,
     "attributes": attributes,
+    "verdicts": verdicts,
 }
-PAGES = ("README.md", "docs/settings.md", "docs/telemetry.md")
+PAGES = ("README.md", "docs/check.md", "docs/settings.md", "docs/telemetry.md")
 
 
 def filled(text: str) -> str:

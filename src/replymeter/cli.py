@@ -50,6 +50,19 @@ def _parser() -> argparse.ArgumentParser:
         "(default: 16 in a terminal, else 0)",
     )
     demo.set_defaults(run=_demo)
+    check = commands.add_parser(
+        "check",
+        help="see whether telemetry arrives, and what to do if not",
+        description="Sends one span and one metric as the OTEL_* variables say, and says in plain "
+        "words what is wrong and what to do. Exit code 1: there is a problem.",
+    )
+    check.add_argument(
+        "model",
+        metavar="module:name",
+        nargs="?",
+        help="a chat model of yours, or what holds it: is it instrumented, whom does it call?",
+    )
+    check.set_defaults(run=_check)
     return parser
 
 
@@ -64,6 +77,12 @@ def _demo(options: argparse.Namespace) -> int:
     from replymeter.demo.run import run
 
     return run(otlp=options.otlp, seconds=options.seconds)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from replymeter.check.run import run
+
+    return run(options.model)
 
 
 if __name__ == "__main__":

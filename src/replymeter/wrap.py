@@ -16,7 +16,7 @@ from langchain_core.language_models import BaseChatModel
 from replymeter.wrappers import WRAPPERS, Wrapped
 
 if TYPE_CHECKING:
-    from replymeter.marks import Instrumentation
+    from replymeter.marks import Instrumentation, Mark
 
 _WRAPPED: dict[type[BaseChatModel], Wrapped] = {}
 _ABSENT = object()
@@ -114,6 +114,12 @@ def _restore(model_class: type[BaseChatModel], wrapped: Wrapped) -> None:
             delattr(model_class, name)
         else:
             setattr(model_class, name, method)
+
+
+def instrumented(model: BaseChatModel) -> Mark | None:
+    """The mark of *model*, by itself or by its class; None when it is not instrumented."""
+    wrapped = _WRAPPED.get(type(model))
+    return wrapped.mark(model) if wrapped else None
 
 
 def anything_wrapped() -> bool:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write(folder: Path) -> None:
-    """Write ca.pem, cert.pem and key.pem, as the configurations want them."""
+def write(folder: Path, days: int = 1) -> None:
+    """Write ca.pem, cert.pem and key.pem, as the configurations want them, good for *days*."""
     folder.mkdir(parents=True, exist_ok=True)
     authority, own = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    ca = _certificate("authority", authority, authority, "authority")
+    ca = _certificate("authority", authority, authority, "authority", days)
     (folder / "ca.pem").write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    signed = _certificate("node", own, authority, "authority")
+    signed = _certificate("node", own, authority, "authority", days)
     (folder / "cert.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     key = own.private_bytes(
         serialization.Encoding.PEM,
@@ -32,9 +32,14 @@ def write(folder: Path) -> None:
 
 
 def _certificate(
-    name: str, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey, issuer: str
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    signer: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    days: int,
 ) -> x509.Certificate:
     now = datetime.now(timezone.utc)
+    end = now + timedelta(days=days)
     names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
     builder = (
         x509.CertificateBuilder()
@@ -42,8 +47,8 @@ def _certificate(
         .issuer_name(_name(issuer))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(min(now, end) - timedelta(minutes=5))
+        .not_valid_after(end)
         .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=name == issuer, path_length=None), critical=True)
     )

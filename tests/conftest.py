@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import replymeter
-from replymeter import wrap
+from replymeter import unknown, wrap
 from replymeter.demo.grpc_server import GrpcServer
 from replymeter.demo.server import WireServer
 from replymeter.testing import Captured, capture_telemetry
@@ -28,6 +28,12 @@ def unwrap_everything() -> None:
     """Undo every `instrument`."""
     for model_class in tuple(wrap._WRAPPED):
         replymeter.uninstrument(model_class)
+
+
+@pytest.fixture(autouse=True)
+def fakes_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test is told that nobody has rows for the classes of `tests.fakes`."""
+    monkeypatch.setattr(unknown, "_ASKED", {"class fake"})
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from replymeter.providers import find, unplaced
 from replymeter.request import request_model
+from replymeter.unknown import ask_for_provider
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -51,6 +52,8 @@ class Mark:
             target = unplaced(model, made.settings.provider)
         self.target = target
         try:
+            if target.unknown:
+                ask_for_provider(model, target)
             if target.provider.prepare:
                 target.provider.prepare(model)
         except Exception as error:  # noqa: BLE001  # the model works, only not made ready

@@ -31,35 +31,44 @@ PROVIDERS: tuple[Provider, ...] = tuple(dict.fromkeys(_collect()))
 
 _BY_LLM_TYPE = {name: provider for provider in PROVIDERS for name in provider.llm_types}
 _BY_LS_PROVIDER = {name: provider for provider in PROVIDERS for name in provider.ls_providers}
+_ANY = _BY_LS_PROVIDER["*"]
+_OWN_NETWORK = frozenset({"internal", "lan", "local", "localhost", "svc"})
 _BY_HOST = {host: provider for provider in PROVIDERS for host in provider.hosts}
 
 
 @dataclass(frozen=True)
 class Target:
-    """The provider that a model calls, and its server; None when the model does not say."""
+    """The provider that a model calls, and its server; None when the model does not say.
+
+    `unknown` is what no row knows: the model's `class`, the `host` that it calls, or nothing.
+    """
 
     provider: Provider
     address: str | None
     port: int | None
+    unknown: str | None = None
 
 
 def find(model: BaseChatModel, name: str | None = None) -> Target:
     """The target of *model*; *name* overrides the provider's `gen_ai.provider.name`."""
     provider = _by_class(model)
     address, port = _server(model, provider)
+    unknown = "class" if name is None and provider.ls_providers == _ANY.ls_providers else None
     if name is None and provider.calls:
         name = provider.calls(model)
     if name is not None:
         provider = speaking_for(provider, _by_name(name))
     elif provider.speaks_for_hosts and address:
-        provider = speaking_for(provider, _by_host(address))
-    return Target(provider, address, port)
+        host = _by_host(address)
+        provider = speaking_for(provider, host)
+        unknown = "host" if host is None and _public(address) else None
+    return Target(provider, address, port, unknown)
 
 
 def unplaced(model: BaseChatModel, name: str | None) -> Target:
     """The target of a model that cannot say what it calls."""
     name = name or type(model).__name__.lower()
-    return Target(replace(_BY_LS_PROVIDER["*"], name=name), None, None)
+    return Target(replace(_ANY, name=name), None, None)
 
 
 def speaking_for(provider: Provider, other: Provider | None) -> Provider:
@@ -87,12 +96,12 @@ def _by_class(model: BaseChatModel) -> Provider:
     if known:
         return known
     ls_provider = model._get_ls_params().get("ls_provider") or model._llm_type  # noqa: SLF001
-    return _BY_LS_PROVIDER.get(ls_provider) or replace(_BY_LS_PROVIDER["*"], name=ls_provider)
+    return _BY_LS_PROVIDER.get(ls_provider) or replace(_ANY, name=ls_provider)
 
 
 def _by_name(name: str) -> Provider:
     known = next((provider for provider in PROVIDERS if provider.name == name), None)
-    return known or replace(_BY_LS_PROVIDER["*"], name=name)
+    return known or replace(_ANY, name=name)
 
 
 def _by_host(host: str) -> Provider | None:
@@ -100,6 +109,12 @@ def _by_host(host: str) -> Provider | None:
     labels = host.lower().split(".")
     suffixes = (".".join(labels[start:]) for start in range(len(labels)))
     return next((_BY_HOST[suffix] for suffix in suffixes if suffix in _BY_HOST), None)
+
+
+def _public(host: str) -> bool:
+    """Whether *host* looks like a provider's, and not like an address in the user's own network."""
+    _, dot, last = host.rpartition(".")
+    return bool(dot) and not last.isdecimal() and ":" not in host and last not in _OWN_NETWORK
 
 
 def _server(model: BaseChatModel, provider: Provider) -> tuple[str | None, int | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from replymeter import conventions as names
+from replymeter.providers.openai import TOKEN_USAGE
 from replymeter.providers.spec import Field, Provider
 
 GENERIC = Provider(
@@ -11,6 +12,7 @@ GENERIC = Provider(
     source="https://reference.langchain.com/python/langchain_core/messages/ai/",
     date="2026-11-24",
     urls=("base_url", "endpoint_url", "endpoint"),
+    usage=(TOKEN_USAGE,),  # what LangChain's own callbacks read of `llm_output`
     finish_reason=(
         "response_metadata.finish_reason",
         "response_metadata.stop_reason",

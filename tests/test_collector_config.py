@@ -116,7 +116,7 @@ def test_what_is_queued_is_never_given_up(name: str) -> None:
 
 @pytest.mark.parametrize("name", COLLECTORS)
 def test_a_port_that_is_not_loopback_asks_for_a_certificate_and_a_token(name: str) -> None:
-    """Whatever listens is on 127.0.0.1, or has mTLS and a bearer token."""
+    """Whatever listens is on 127.0.0.1 unless a variable moves it; what agents reach has mTLS."""
     config = load(name)
     endpoints = [
         (path, value)
@@ -126,9 +126,11 @@ def test_a_port_that_is_not_loopback_asks_for_a_certificate_and_a_token(name: st
     ]
     readers = config["service"]["telemetry"]["metrics"]["readers"]
 
-    assert {value for path, value in leaves(readers) if path[-1] == "host"} == {"127.0.0.1"}
+    own = "${env:REPLYMETER_OWN_HOST:-127.0.0.1}"
+    assert {value for path, value in leaves(readers) if path[-1] == "host"} == {own}
     for path, value in endpoints:
-        if not value.startswith("127.0.0.1:"):
+        assert value.startswith(("127.0.0.1:", f"{own}:", "${env:REPLYMETER_LISTEN:-127.0.0.1}:"))
+        if "REPLYMETER_LISTEN" in value and name != "laptop":
             server = config[path[0]][path[1]]["protocols"]["grpc"]
             assert server["auth"] == {"authenticator": "bearertokenauth"}
             assert {"cert_file", "key_file", "client_ca_file"} <= set(server["tls"])
@@ -188,3 +190,38 @@ def test_promtool_accepts_prometheus_yaml() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.end_to_end
+def test_the_collectors_alerts_fire_and_stay_quiet() -> None:
+    """`promtool test rules` passes."""
+    program = str(part("prometheus") / "promtool")
+    command = [program, "test", "rules", "collector.rules.test.yaml"]
+    folder = CONFIG / "prometheus"
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+RULES = CONFIG / "prometheus" / "collector.rules.yaml"
+
+
+def alerts() -> list[dict[str, Any]]:
+    """The alerts on the collector."""
+    return [
+        rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
+    ]
+
+
+@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: str(alert["alert"]))
+def test_an_alert_of_the_collector_has_a_runbook_and_tests(alert: dict[str, Any]) -> None:
+    """A heading in docs/deployment.md, and a test that it fires and one that it is quiet."""
+    page, _, anchor = alert["annotations"]["runbook"].partition("#")
+    headings = re.findall(r"^### (\w+)$", (CONFIG.parent / page).read_text(), re.MULTILINE)
+    tested = RULES.with_name("collector.rules.test.yaml").read_text()
+
+    assert alert["alert"] in headings
+    assert anchor == alert["alert"].lower()
+    assert f"alertname: {alert['alert']}," in tested

@@ -111,11 +111,12 @@ def answers(url: str) -> Callable[[], bool]:
 
 @dataclass(frozen=True)
 class Collector:
-    """A running collector: where it takes OTLP, and the file that it writes spans to."""
+    """A running collector: its ports for OTLP and for its own metrics, the file of its spans."""
 
     process: subprocess.Popen[bytes]
     grpc: int
     http: int
+    own: int
     spans_file: Path
     log: Path
 
@@ -166,7 +167,7 @@ def collector(
     for override in overrides:
         command += ["--config", f"yaml:{override}"]
     with process(command, log, answers(f"http://127.0.0.1:{health}/"), env) as running:
-        yield Collector(running, int(env["REPLYMETER_GRPC_PORT"]), http, spans_file, log)
+        yield Collector(running, int(env["REPLYMETER_GRPC_PORT"]), http, own, spans_file, log)
 
 
 @dataclass(frozen=True)
@@ -199,14 +200,21 @@ def _flags(text: str, given: Mapping[str, str]) -> list[str]:
 
 
 @contextmanager
-def prometheus(folder: Path) -> Iterator[Prometheus]:
-    """Run Prometheus by prometheus.yaml, with the flags that it names, on a free port."""
+def prometheus(folder: Path, **changes: str) -> Iterator[Prometheus]:
+    """Run Prometheus by prometheus.yaml, with the flags that it names, on a free port.
+
+    *changes* are the new texts of whole settings, like `scrape_interval="1s"`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (port,) = free_ports(1)
     log = folder / "prometheus.log"
     text = (CONFIG / "prometheus.yaml").read_text()
     config = folder / "prometheus.yaml"
-    config.write_text(text.replace("127.0.0.1:9090", f"127.0.0.1:{port}"))
+    changed = text.replace("127.0.0.1:9090", f"127.0.0.1:{port}")
+    for name, value in changes.items():
+        changed, count = re.subn(rf"\b{name}: .*", f"{name}: {value}", changed)
+        assert count, f"prometheus.yaml has no {name}"
+    config.write_text(changed)
     given = {
         "--config.file": str(config),
         "--web.listen-address": f"127.0.0.1:{port}",

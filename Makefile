@@ -9,7 +9,7 @@ CODE = $(wildcard src tests tools bench docs examples)
 READY := .venv/.locked .venv/.package
 
 .DEFAULT_GOAL := help
-PARTS := collector prometheus kafka alertmanager
+PARTS := collector prometheus kafka alertmanager amtool compose
 .PHONY: help demo test lint types check fmt record docs site lock build clean $(PARTS)
 
 help: ## List these targets
@@ -67,6 +67,8 @@ collector: ## Build the OpenTelemetry Collector (needs Go; once, then cached), p
 prometheus: ## Build Prometheus and promtool (needs Go; once, then cached), print where they are
 kafka: ## Fetch the Kafka broker (needs Java and Maven; once, then cached), print where it is
 alertmanager: ## Find Alertmanager, or unpack Debian's, print where it is
+amtool: ## Find amtool, or unpack Debian's, print where it is
+compose: ## Build Docker Compose (needs Go; once, then cached), print where it is
 $(PARTS):
 	@$(PYTHON) tools/components.py $@
 

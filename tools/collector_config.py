@@ -1,10 +1,18 @@
-"""Write the lists of allowed attributes in collector-config/ from `replymeter.conventions`."""
+"""Write what is generated in collector-config/.
+
+The lists of allowed attributes come from `replymeter.conventions`; the configurations for compose
+and Kubernetes are those of the same name, and differ from them in nothing that is not said here.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from replymeter import conventions as names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CONFIG = Path(__file__).parents[1] / "collector-config"
 START, END = "# --- generated: allowed_keys (tools/collector_config.py)", "# --- end"
@@ -125,10 +133,45 @@ def written(text: str) -> str:
     return f"{head}{start}{keys}\n{indent}{END}{rest.partition(END)[2]}"
 
 
+HEAD = "# Generated from collector-config/{} by tools/collector_config.py (`make docs`).\n"
+IN_COMPOSE = {
+    "127.0.0.1:8888": "collector:8888",
+    "[prometheus/*.rules.yaml, ../dashboards": "[../prometheus/*.rules.yaml, ../../dashboards",
+    "\notlp:\n": (
+        "\nalerting:\n  alertmanagers:\n    - static_configs:\n"
+        '        - targets: ["alertmanager:9093"]\n\notlp:\n'
+    ),
+}
+
+
+def in_compose(text: str) -> str:
+    """*text*, prometheus.yaml, where the parts have their names in compose.yaml."""
+    rest = text.partition("\nglobal:")[2]
+    for here, there in IN_COMPOSE.items():
+        assert here in rest, here  # noqa: S101  # else the copy would be wrong without a word
+        rest = rest.replace(here, there)
+    return f"global:{rest}"
+
+
+def copies() -> dict[str, str]:
+    """The files that are made from others, by their paths in collector-config/."""
+    made: dict[str, tuple[str, Callable[[str], str]]] = {
+        "compose/prometheus.yaml": ("prometheus.yaml", in_compose),
+        "kubernetes/agent/config.yaml": ("agent.yaml", str),
+        "kubernetes/gateway/config.yaml": ("gateway.yaml", str),
+    }
+    return {
+        path: HEAD.format(source) + change((CONFIG / source).read_text(encoding="utf-8"))
+        for path, (source, change) in made.items()
+    }
+
+
 def main() -> None:
-    """Write the lists."""
+    """Write the lists, then the copies."""
     for path in sorted(CONFIG.glob("*.yaml")):
         path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for name, text in copies().items():
+        (CONFIG / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

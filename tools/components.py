@@ -1,7 +1,8 @@
 """Build the real parts that the end-to-end tests run, once, into a cache outside the tree.
 
 `python tools/components.py collector` prints the path of the program; also `prometheus` (the
-folder of `prometheus` and `promtool`), `alertmanager`, `kafka` (the folder of the broker's jars).
+folder of `prometheus` and `promtool`), `alertmanager`, `amtool`, `compose` and `kafka` (the folder
+of the broker's jars).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "repl
 OLDEST_GO = (1, 26)
 RECIPES = b"1"  # Part of the cache's key: count on when the way of building changes.
 PROMETHEUS = "github.com/prometheus/prometheus/cmd/"
+COMPOSE = "github.com/docker/compose/v2/cmd"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v{}"
 
 
@@ -38,7 +40,7 @@ def path(name: str) -> Path:
     digest = hashlib.sha256(RECIPES)
     for file in sources:
         digest.update((CONFIG / file).read_bytes())
-    if name in ("collector", "prometheus"):
+    if name in ("collector", "prometheus", "compose"):
         digest.update(go_version().encode())
     return CACHE / f"{name}-{digest.hexdigest()[:12]}" / result
 
@@ -132,20 +134,32 @@ def build_kafka(_: Path, built: Path) -> None:
     run("mvn", "-B", "-q", "-f", pom, "dependency:copy-dependencies", folder)
 
 
-def build_alertmanager(scratch: Path, built: Path) -> None:
-    """The one on the PATH, else Debian's package, unpacked and not installed."""
-    installed = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-    if installed:
-        (built / "alertmanager").symlink_to(installed)
-        return
-    if not shutil.which("apt-get"):
-        raise MissingError("there is no `alertmanager` on the PATH, and no Debian to get it from")
-    try:
-        run("apt-get", "download", "-q", "prometheus-alertmanager", cwd=scratch)
-    except subprocess.CalledProcessError:
-        raise MissingError("apt-get cannot download it: `apt-get update` first?") from None
-    run("dpkg", "-x", *map(str, scratch.glob("*.deb")), str(scratch / "root"))
-    shutil.copy(scratch / "root/usr/bin/prometheus-alertmanager", built / "alertmanager")
+def build_compose(scratch: Path, built: Path) -> None:
+    """Docker Compose by itself; `config` needs no Docker."""
+    source = scratch / "source"
+    source.mkdir()
+    go_build(source, CONFIG / "compose", built, "e2e", COMPOSE)
+    (built / "cmd").rename(built / "docker-compose")
+
+
+def debian(name: str, program: str) -> Callable[[Path, Path], None]:
+    """Takes *program* from the PATH, else from Debian's Alertmanager, unpacked, not installed."""
+
+    def build(scratch: Path, built: Path) -> None:
+        installed = shutil.which(program) or shutil.which(name)
+        if installed:
+            (built / name).symlink_to(installed)
+            return
+        if not shutil.which("apt-get"):
+            raise MissingError(f"there is no `{name}` on the PATH, and no Debian to get it from")
+        try:
+            run("apt-get", "download", "-q", "prometheus-alertmanager", cwd=scratch)
+        except subprocess.CalledProcessError:
+            raise MissingError("apt-get cannot download it: `apt-get update` first?") from None
+        run("dpkg", "-x", *map(str, scratch.glob("*.deb")), str(scratch / "root"))
+        shutil.copy(scratch / "root/usr/bin" / program, built / name)
+
+    return build
 
 
 Part = tuple[tuple[str, ...], str, "Callable[[Path, Path], None]"]
@@ -158,7 +172,9 @@ PARTS: dict[str, Part] = {
     ),
     "prometheus": (("prometheus/go.mod", "prometheus/go.sum"), ".", build_prometheus),
     "kafka": (("kafka/pom.xml",), "lib", build_kafka),
-    "alertmanager": ((), "alertmanager", build_alertmanager),
+    "alertmanager": ((), "alertmanager", debian("alertmanager", "prometheus-alertmanager")),
+    "amtool": ((), "amtool", debian("amtool", "amtool")),
+    "compose": (("compose/go.mod", "compose/go.sum"), "docker-compose", build_compose),
 }
 
 

@@ -106,12 +106,10 @@ AROUND = [
     "gen_ai.workflow.name",
 ]
 
-# Names of the conventions that carry what people and models wrote, should Replymeter ever publish
-# them: they leave the app's machine only by a decision made in the configuration.
+# What carries what people and models wrote, whoever publishes it: it leaves the app's machine
+# only by a decision made in the configuration.
 CONTENT = {
-    "gen_ai.input.messages",
-    "gen_ai.output.messages",
-    "gen_ai.system_instructions",
+    *names.CONTENT,
     "gen_ai.tool.definitions",
     "gen_ai.tool.call.arguments",
     "gen_ai.tool.call.result",

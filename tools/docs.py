@@ -42,11 +42,16 @@ def prometheus() -> str:
     return "\n".join(rows)
 
 
-def attributes() -> str:
+def attributes(every: dict[str, names.Attribute] = names.ATTRIBUTES) -> str:
     """The table of attributes."""
     rows = ["| attribute | type | meaning |", "|---|---|---|"]
-    rows += [f"| `{one.name}` | {one.type} | {one.meaning} |" for one in names.ATTRIBUTES.values()]
+    rows += [f"| `{one.name}` | {one.type} | {one.meaning} |" for one in every.values()]
     return "\n".join(rows)
+
+
+def content() -> str:
+    """The table of attributes with content."""
+    return attributes(names.CONTENT)
 
 
 def values() -> str:
@@ -107,6 +112,7 @@ PARTS = {
     "buckets": buckets,
     "attributes": attributes,
     "verdicts": verdicts,
+    "content": content,
 }
 PAGES = ("README.md", "docs/check.md", "docs/settings.md", "docs/telemetry.md")
 

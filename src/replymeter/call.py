@@ -10,8 +10,9 @@ from opentelemetry.context import Context, create_key, get_current
 from opentelemetry.trace import INVALID_SPAN, SpanKind, Status, StatusCode, set_span_in_context
 
 from replymeter import conventions as names
+from replymeter.content import Content, as_text, emit_details
 from replymeter.cost import NO_USAGE
-from replymeter.emit import attributes, measurements
+from replymeter.emit import attributes, measurements, sampled_attributes
 from replymeter.events import is_last, message_and_info
 from replymeter.failures import read_failure
 from replymeter.fold import Fold
@@ -53,6 +54,7 @@ class Call:
     """
 
     __slots__ = (
+        "_content",
         "_delegated",
         "_first_chunk",
         "_first_text",
@@ -62,6 +64,7 @@ class Call:
         "_outer",
         "_own_context",
         "_request",
+        "_sampled",
         "_series",
         "_settings",
         "_span",
@@ -84,6 +87,7 @@ class Call:
         self.ended = False
         self._settings = instrumentation.settings
         self._fold: Fold | None = None
+        self._content: Content | None = None
         self._target = target
         self._telemetry = instrumentation.telemetry
         self._outer = outer
@@ -104,10 +108,10 @@ class Call:
             self._telemetry.failed("request", error)
         model = self._request.model
         self._series: Series = self._telemetry.series(self._target, model, self._settings)
-        sampled = self._sampled_attributes(conversation)
-        self._span = self._start_span(
-            f"{names.OPERATION} {model}" if model else names.OPERATION, sampled
+        self._sampled = sampled_attributes(
+            self._target, self._request, self._settings.labels, conversation
         )
+        self._span = self._start_span(f"{names.OPERATION} {model}" if model else names.OPERATION)
         self.context = Context(
             {
                 **set_span_in_context(self._span),
@@ -119,31 +123,19 @@ class Call:
         self._own_context = self.context
         self._started = perf_counter()
 
-    def _start_span(self, name: str, sampled: Mapping[str, Any]) -> Span:
+    def _start_span(self, name: str) -> Span:
         try:
-            return self._telemetry.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=sampled)
+            return self._telemetry.tracer.start_span(
+                name, kind=SpanKind.CLIENT, attributes=self._sampled
+            )
         except Exception as broken:  # noqa: BLE001  # a sampler or processor of the application's
             self._telemetry.failed("begin", broken, self._series)
             return INVALID_SPAN  # the metrics are counted all the same
 
-    def _sampled_attributes(self, conversation: str | None) -> dict[str, Any]:
-        target = self._target
-        sampled: dict[str, Any] = {
-            names.OPERATION_NAME: names.OPERATION,
-            names.PROVIDER_NAME: target.provider.name,
-        }
-        if self._request.model is not None:
-            sampled[names.REQUEST_MODEL] = self._request.model
-        if target.address is not None:
-            sampled[names.SERVER_ADDRESS] = target.address
-            sampled[names.SERVER_PORT] = target.port
-        if self._request.streamed:
-            sampled[names.REQUEST_STREAM] = True
-        if conversation is not None:
-            sampled[names.CONVERSATION_ID] = conversation
-        if self._settings.labels:
-            sampled.update(self._settings.labels)
-        return sampled
+    def capture(self, messages: Any) -> None:
+        """Keep *messages* and what comes, for the span or an event: that was asked for."""
+        if self._settings.content is not None:
+            self._content = Content(self._settings.content, messages)
 
     def event(self, event: Any) -> None:
         """Take one event of a native event stream; LangChain reads none after the message's end."""
@@ -163,6 +155,8 @@ class Call:
             self._measure_chunk(now - self._last_chunk)
         self._last_chunk = now
         try:
+            if self._content is not None:
+                self._content.take(item)
             fold = self._fold
             if fold is None:
                 fold = self._fold = Fold(self._target.provider, self._request.choices)
@@ -215,7 +209,7 @@ class Call:
                 failure=failure,
                 cost=self._cost(outcome, reading),
             )
-            self._emit(ending)
+            self._emit(ending, self._written(result, error) if self._content else {})
         except Exception as broken:  # noqa: BLE001
             self._telemetry.failed("end", broken, self._series)
         try:
@@ -271,13 +265,26 @@ class Call:
             writing = self._last_text - self._first_text
         return Timing(duration=duration, first_chunk=first, writing=writing)
 
-    def _emit(self, ending: Ending) -> None:
-        reading = ending.reading
-        if self._span.is_recording():
+    def _written(self, result: ChatResult | None, error: Exception | None) -> dict[str, Any]:
+        try:
+            return self._content.read(result, error) if self._content else {}
+        except Exception as broken:  # noqa: BLE001  # the application's redaction, too
+            self._telemetry.failed("content", broken, self._series)
+            return {}
+
+    def _emit(self, ending: Ending, written: Mapping[str, Any]) -> None:
+        reading, content = ending.reading, self._settings.content
+        if self._span.is_recording() or written:
             said = attributes(ending)
             if self._delegated:
                 said = {k: v for k, v in said.items() if not k.startswith("gen_ai.usage.")}
                 said[names.DELEGATED] = True
+            if content is not None and content.on_event and not self._delegated:
+                emit_details(
+                    self._telemetry, {**self._sampled, **said, **written}, self._own_context
+                )
+            if content is not None and content.on_span:
+                said |= as_text(written)
             self._span.set_attributes(said)
             if ending.failure:
                 self._span.set_status(Status(StatusCode.ERROR, ending.failure.type))

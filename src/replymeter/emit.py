@@ -11,13 +11,36 @@ if TYPE_CHECKING:
 
     from replymeter.conventions import Metric
     from replymeter.cost import Cost
-    from replymeter.reading import Ending, Usage
+    from replymeter.providers import Target
+    from replymeter.reading import Ending, Request, Usage
 
     Labels = tuple[tuple[str, str], ...]
     Measurement = tuple[Metric, float, Labels]
 
 _NO_LABELS: Labels = ()
 _SHORTEST_WRITING = 0.1  # seconds; below it a speed is noise
+
+
+def sampled_attributes(
+    target: Target, request: Request, labels: Labels, conversation: str | None
+) -> dict[str, Any]:
+    """The attributes that the span starts with, which samplers may look at."""
+    sampled: dict[str, Any] = {
+        names.OPERATION_NAME: names.OPERATION,
+        names.PROVIDER_NAME: target.provider.name,
+    }
+    if request.model is not None:
+        sampled[names.REQUEST_MODEL] = request.model
+    if target.address is not None:
+        sampled[names.SERVER_ADDRESS] = target.address
+        sampled[names.SERVER_PORT] = target.port
+    if request.streamed:
+        sampled[names.REQUEST_STREAM] = True
+    if conversation is not None:
+        sampled[names.CONVERSATION_ID] = conversation
+    if labels:
+        sampled.update(labels)
+    return sampled
 
 
 def finish_reasons(ending: Ending) -> tuple[str, ...]:

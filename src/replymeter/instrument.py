@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from pathlib import Path
 
+    from opentelemetry._logs import LoggerProvider
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
+
+    from replymeter.content import Redact
 
     Prices = Mapping[str, Mapping[str, float | Decimal]]
 
@@ -48,6 +51,10 @@ def instrument(  # noqa: PLR0913  # a setting is an argument
     older_metrics: bool | None = None,
     labels: Mapping[str, str] | None = None,
     conversation_keys: Sequence[str] | None = None,
+    capture_content: str | None = None,
+    content_limit: int | None = None,
+    redact: Redact | str | None = None,
+    logger_provider: LoggerProvider | None = None,
 ) -> T:
     """Send the metadata of every reply of *llm* to OpenTelemetry from now on.
 
@@ -70,6 +77,13 @@ def instrument(  # noqa: PLR0913  # a setting is an argument
         conversation_keys: Keys of `RunnableConfig`'s metadata, of which the first with something
             like an id is `gen_ai.conversation.id` on the span.
 
+        capture_content: Record what people and models wrote: `span_only`, `event_only`,
+            `span_and_event` or `no_content`.
+        content_limit: Characters of each attribute with content, at most.
+        redact: Given the name and the value of each attribute with content, returns what may be
+            recorded; None: nothing. When it raises, no content is recorded.
+        logger_provider: Where events with content go; None is the global provider.
+
     What is None is taken from its variable, `REPLYMETER_CHUNK_TIMING` and so on: docs/settings.md.
 
     Returns:
@@ -89,10 +103,15 @@ def instrument(  # noqa: PLR0913  # a setting is an argument
             "older_metrics": older_metrics,
             "labels": labels,
             "conversation_keys": conversation_keys,
+            "capture_content": capture_content,
+            "content_limit": content_limit,
+            "redact": redact,
         }
     )
     telemetry = telemetry_of(
-        _provider_or_error(tracer_provider, "tracer"), _provider_or_error(meter_provider, "meter")
+        _provider_or_error(tracer_provider, "tracer"),
+        _provider_or_error(meter_provider, "meter"),
+        _provider_or_error(logger_provider, "logger"),
     )
     if isinstance(llm, type) and issubclass(llm, BaseChatModel):
         wrap_tree(llm, Instrumentation(settings, telemetry))

@@ -7,6 +7,7 @@ it was instrumented with, with the global ones.
 from __future__ import annotations
 
 import copyreg
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -34,7 +35,10 @@ def _reduced(mark: Mark) -> tuple[Callable[..., Mark], tuple[Any, ...]]:
     made = mark.instrumentation
     key = _KEYS.setdefault(made, uuid4().hex)
     _LIVE[key] = made
-    return _restored, (mark.model_class, key, made.settings, made.telemetry.given, made.active)
+    settings = made.settings
+    if settings.content is not None and settings.content.redact is not None:
+        settings = replace(settings, content=None)  # elsewhere there may be no such function
+    return _restored, (mark.model_class, key, settings, made.telemetry.given, made.active)
 
 
 def _restored(
@@ -46,7 +50,7 @@ def _restored(
 ) -> Mark:
     made = _LIVE.get(key)
     if made is None:
-        made = Instrumentation(settings, telemetry_of(None, None))
+        made = Instrumentation(settings, telemetry_of(None, None, None))
         made.active = active
         if given and active:
             LOG.warning(_ELSEWHERE)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.runnables.config import var_child_runnable_config
-
 from replymeter import conventions as names
+from replymeter.layers import run_manager
 from replymeter.paths import count, name, number, value_at, word
 from replymeter.reading import Request
 
@@ -93,16 +92,10 @@ def read_request(
 def conversation_id(arguments: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
     """The first of *keys* in the metadata of the call's `RunnableConfig` that is like an id.
 
-    An e-mail address, say, is none. LangGraph adds its `thread_id` to the metadata. LangChain does
-    not hand it to `_stream`, so there it is that of the graph or chain around.
+    An e-mail address, say, is none. LangGraph adds its `thread_id` to the metadata.
     """
-    if not keys:
-        return None
-    manager = arguments.get("run_manager")
-    if manager is not None:
-        metadata = manager.metadata
-    else:
-        metadata = (var_child_runnable_config.get() or {}).get("metadata")
+    manager = run_manager(arguments) if keys else None
+    metadata = getattr(manager, "metadata", None)
     if not metadata:
         return None
     for key in keys:

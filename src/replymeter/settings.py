@@ -9,14 +9,18 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from replymeter import conventions as names
+from replymeter.content import Capture
 from replymeter.cost import Pricing, table_of
 from replymeter.paths import word
+from replymeter.telemetry import LOG
 
 CONVERSATION_KEYS = ("thread_id", "session_id", "conversation_id")
 MOST_LABELS = 5
+_MODES = ("no_content", "span_only", "event_only", "span_and_event")
 
 _LABEL = re.compile(r"[a-z][a-z0-9_.]{0,62}")
 _TAKEN = ("gen_ai.", "replymeter.", "openai.", "aws.", "server.", "error.", "otel.", "service.")
@@ -33,6 +37,7 @@ class Settings:
     pricing: Pricing | None = None
     labels: tuple[tuple[str, str], ...] = ()
     conversation_keys: tuple[str, ...] = CONVERSATION_KEYS
+    content: Capture | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class Setting:
     """One setting: its argument, its variable, its default in words, and what it does.
 
     `read` turns a value, of the argument or of the variable, into what is kept; it raises
-    `ValueError` with what is allowed.
+    `ValueError` with what is allowed. A `shared` variable is not only Replymeter's: what is not
+    allowed there is a log line, and the default.
     """
 
     argument: str
@@ -48,6 +54,7 @@ class Setting:
     default: str
     meaning: str
     read: Callable[[Any], Any]
+    shared: bool = False
 
 
 def _name(value: Any) -> str:
@@ -88,6 +95,36 @@ def _label(name: Any, value: Any) -> tuple[str, str]:
     if word(value) is None:
         raise ValueError(f"label {name!r}: a value is 1 to 64 characters of A-Za-z0-9_.:/ -")
     return name, value
+
+
+def _mode(value: Any) -> str:
+    said = value.strip().lower() if isinstance(value, str) else None
+    if said not in _MODES:
+        raise ValueError(f"give one of {', '.join(_MODES)}")
+    return said
+
+
+def _characters(value: Any) -> int:
+    try:
+        said = int(value) if isinstance(value, (int, str)) else 0
+    except ValueError:
+        said = 0
+    if said < 1 or isinstance(value, bool):
+        raise ValueError("give a whole number of 1 or more")
+    return said
+
+
+def _function(value: Any) -> Callable[..., Any]:
+    if isinstance(value, str):
+        module, _, name = value.partition(":")
+        try:
+            value = getattr(import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ValueError(f"there is no such `module:function`: {error}") from None
+    if not callable(value):
+        raise ValueError("give a function, or `module:function`")  # noqa: TRY004
+    function: Callable[..., Any] = value
+    return function
 
 
 SETTINGS = (
@@ -145,6 +182,32 @@ SETTINGS = (
         "`gen_ai.conversation.id` on the span; an empty list: none.",
         _list,
     ),
+    Setting(
+        "capture_content",
+        "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
+        "`no_content`",
+        "Where what people and models wrote goes: `no_content`, `span_only`, `event_only`, "
+        "`span_and_event`.",
+        _mode,
+        shared=True,
+    ),
+    Setting(
+        "content_limit",
+        "REPLYMETER_CONTENT_LIMIT",
+        "16384",
+        "Characters of each attribute with content, at most; what is longer is cut, and stays "
+        "valid JSON.",
+        _characters,
+    ),
+    Setting(
+        "redact",
+        "REPLYMETER_REDACT",
+        "none",
+        "A function, or `module:function`, that is given the name and the value of each attribute "
+        "with content and returns what may be recorded (None: nothing). When it raises, no content "
+        "is.",
+        _function,
+    ),
 )
 """Every setting, in the order of the documentation."""
 
@@ -164,6 +227,10 @@ def settings_of(arguments: Mapping[str, Any]) -> Settings:
     cost, prices = given.pop("cost", False), given.pop("prices", None)
     if cost or prices:
         given["pricing"] = Pricing(prices or (), listed=cost)
+    mode, redact = given.pop("capture_content", _MODES[0]), given.pop("redact", None)
+    limit = given.pop("content_limit", 16_384)
+    if mode != _MODES[0]:
+        given["content"] = Capture("span" in mode, "event" in mode, limit, redact)
     return Settings(**given)
 
 
@@ -177,4 +244,7 @@ def _value(setting: Setting, argument: Any) -> Any:
     try:
         return setting.read(value)
     except ValueError as error:
+        if setting.shared and argument is None:
+            LOG.warning("replymeter: %s: %s; the default is taken.", where, error)
+            return None
         raise ValueError(f"{where}: {error}") from None

@@ -8,12 +8,14 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics, trace
+from opentelemetry._logs import get_logger
 
 from replymeter import conventions as names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from opentelemetry._logs import LoggerProvider
     from opentelemetry.context import Context
     from opentelemetry.metrics import Meter, MeterProvider
     from opentelemetry.trace import TracerProvider
@@ -108,9 +110,13 @@ class Telemetry:
     """
 
     def __init__(
-        self, tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None
+        self,
+        tracer_provider: TracerProvider | None,
+        meter_provider: MeterProvider | None,
+        logger_provider: LoggerProvider | None,
     ) -> None:
         self.tracer = trace.get_tracer(SCOPE, _version(), tracer_provider)
+        self.logger = get_logger(SCOPE, _version(), logger_provider)
         meter = metrics.get_meter(SCOPE, _version(), meter_provider)
         self._record = {metric: _recorder(meter, metric) for metric in _METRICS}
         self.given = tracer_provider is not None or meter_provider is not None
@@ -214,25 +220,27 @@ class Telemetry:
 
 @lru_cache(maxsize=16)
 def telemetry_of(
-    tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None
+    tracer_provider: TracerProvider | None,
+    meter_provider: MeterProvider | None,
+    logger_provider: LoggerProvider | None,
 ) -> Telemetry:
     """The telemetry of these providers, made once: the caps on labels are the process'."""
-    return Telemetry(tracer_provider, meter_provider)
+    return Telemetry(tracer_provider, meter_provider, logger_provider)
 
 
 def nobody_listens() -> None:
     """It was decided that nothing is sent: no warning is due."""
-    telemetry_of(None, None).warn_once(NO_SDK, silently=True)
+    telemetry_of(None, None, None).warn_once(NO_SDK, silently=True)
 
 
 def zero_after_set_up() -> None:
     """Create at 0 what `instrument()` found before there was an SDK."""
-    telemetry_of(None, None).create_at_zero()
+    telemetry_of(None, None, None).create_at_zero()
 
 
 def zero_after_fork() -> None:
     """Create at 0 what the parent had created before it forked."""
-    telemetry_of(None, None).create_at_zero_again()
+    telemetry_of(None, None, None).create_at_zero_again()
 
 
 def zeros(provider: Provider, *, priced: bool) -> Iterator[Measurement]:

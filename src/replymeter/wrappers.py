@@ -67,6 +67,8 @@ class Wrapped:
             call = Call(model, mark.instrumentation, mark.target or mark.aim(model), inside)
             stop = args[1] if len(args) > 1 else None
             call.start(kwargs if stop is None else {**kwargs, "stop": stop}, streamed=streamed)
+            if mark.instrumentation.settings.content is not None:
+                call.capture(args[0] if args else kwargs.get("messages"))
         except Exception as error:  # noqa: BLE001
             telemetry.failed("begin", error)
             return None

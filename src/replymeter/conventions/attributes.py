@@ -28,6 +28,15 @@ ATTRIBUTES: Final[dict[str, Attribute]] = {}
 """Every attribute by name, in the order of the documentation."""
 
 
+CONTENT: Final[dict[str, Attribute]] = {}
+"""The attributes that carry what people and models wrote: only when that is asked for."""
+
+
+def _content(name: str, type_: str, meaning: str) -> str:
+    CONTENT[name] = Attribute(name, type_, meaning, GENAI)
+    return name
+
+
 def _attribute(name: str, type_: str, meaning: str) -> str:
     spec = None if name.startswith("replymeter.") else GENAI
     ATTRIBUTES[name] = Attribute(name, type_, meaning, spec)
@@ -241,5 +250,16 @@ COST_REASON: Final = _attribute(
 ERROR_KIND: Final = _attribute(
     "replymeter.error.kind", "string", "Label: the step of Replymeter's own that failed."
 )
+
+# --- content ----------------------------------------------------------------------------------
+
+SYSTEM_INSTRUCTIONS: Final = _content(
+    "gen_ai.system_instructions", "any", "The parts of the system messages."
+)
+INPUT_MESSAGES: Final = _content("gen_ai.input.messages", "any", "The other messages, in order.")
+OUTPUT_MESSAGES: Final = _content("gen_ai.output.messages", "any", "A message for each choice.")
+EXCEPTION_MESSAGE: Final = _content("exception.message", "string", "The text of the exception.")
+DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"
+"""The event that has the span's attributes and the content; severity DEBUG."""
 
 COMMON_LABELS: Final = (OPERATION_NAME, PROVIDER_NAME, REQUEST_MODEL, SERVER_ADDRESS, SERVER_PORT)

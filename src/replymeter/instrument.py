@@ -94,20 +94,7 @@ def instrument(  # noqa: PLR0913  # a setting is an argument
         ValueError: A setting has a value that is not allowed.
         ImportError: *cost* is wanted and `genai-prices` is not installed.
     """
-    settings = settings_of(
-        {
-            "provider": provider,
-            "chunk_timing": chunk_timing,
-            "cost": cost,
-            "prices": prices,
-            "older_metrics": older_metrics,
-            "labels": labels,
-            "conversation_keys": conversation_keys,
-            "capture_content": capture_content,
-            "content_limit": content_limit,
-            "redact": redact,
-        }
-    )
+    settings = settings_of(locals())  # by the names of the arguments
     telemetry = telemetry_of(
         _provider_or_error(tracer_provider, "tracer"),
         _provider_or_error(meter_provider, "meter"),

@@ -306,7 +306,9 @@ def test_what_json_has_not_is_named_or_replaced() -> None:
 
 def test_a_long_stream_is_not_kept_whole() -> None:
     """What is kept of the chunks is about what may be recorded."""
-    content = Content(Capture(on_span=True, on_event=False, limit=1000), [])
+    content = Content(
+        Capture(on_span=True, on_event=False, limit=1000), [], Telemetry(None, None, None)
+    )
     for _ in range(1000):
         content.take(chunk("x" * 100))
 

@@ -12,6 +12,7 @@ from langgraph.graph import END, START, StateGraph
 
 import replymeter
 from replymeter import conventions as names
+from replymeter.demo.models import FLAVOURS, chat_model, installed
 from replymeter.settings import MOST_LABELS, SETTINGS
 from tests.fakes import AsyncStreamModel, StreamModel, SyncModel
 
@@ -239,3 +240,39 @@ async def test_a_graphs_thread_is_the_conversation(
             await graph.ainvoke({"said": "hello"}, config)
 
     assert conversations(captured) == ["t-1", "t-2"] * 3
+
+
+class Bypassing(SyncModel):
+    """Answers by itself, unseen."""
+
+    def invoke(self, *_: Any, **__: Any) -> Any:
+        """Answer."""
+        return "unseen"
+
+
+class Through(SyncModel):
+    """Has its own `invoke`, which is seen."""
+
+    def invoke(self, *args: Any, **kwargs: Any) -> Any:
+        """Answer."""
+        return super().invoke(*args, **kwargs)
+
+
+def test_a_class_that_goes_around_is_named(
+    instrument: Instrument, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once a class, and only that class."""
+    for llm in (Bypassing(), Bypassing(), Through(), SyncModel()):
+        instrument(llm)
+
+    assert caplog.text.count("its calls will not be seen") == 1
+    assert "Bypassing.invoke is its own" in caplog.text
+
+
+def test_no_provider_class_is_said_to_go_around() -> None:
+    """Those that override a public method go through."""
+    from replymeter.find import bypassing
+
+    for flavour in filter(installed, FLAVOURS):
+        model = chat_model(flavour, "http://127.0.0.1:9")
+        assert list(bypassing(type(model))) == [], flavour

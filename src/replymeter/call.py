@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context, create_key, get_current
-from opentelemetry.trace import INVALID_SPAN, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, SpanKind, Status, StatusCode
 
 from replymeter import conventions as names
 from replymeter.content import Content, as_text, emit_details
@@ -16,7 +16,7 @@ from replymeter.emit import attributes, measurements, sampled_attributes
 from replymeter.events import is_last, message_and_info
 from replymeter.failures import read_failure
 from replymeter.fold import Fold
-from replymeter.layers import util_genai_context
+from replymeter.layers import around, span_of_another, util_genai_context
 from replymeter.older import older_measurements
 from replymeter.read import choices_of, completed, read
 from replymeter.reading import Ending, Failure, Reading, Request, Timing
@@ -49,7 +49,7 @@ def current_call() -> Call | None:
 class Call:
     """One call of one model, from `_generate` (or its kin) to its return, error or end.
 
-    Made by `begin`. `context` is current while the provider works. Exactly one of `returned`,
+    `context` is current while the provider works. Exactly one of `returned`,
     `exhausted` and `raised` ends it; none of them raises.
     """
 
@@ -111,10 +111,14 @@ class Call:
         self._sampled = sampled_attributes(
             self._target, self._request, self._settings.labels, conversation
         )
-        self._span = self._start_span(f"{names.OPERATION} {model}" if model else names.OPERATION)
+        if self._settings.own_span:
+            name = f"{names.OPERATION} {model}" if model else names.OPERATION
+            self._span = self._start_span(name)
+        else:
+            self._span = span_of_another(arguments) or INVALID_SPAN
         self.context = Context(
             {
-                **set_span_in_context(self._span),
+                **around(self._span),
                 _CALL: self,
                 WATCHED: self if streamed else None,
                 **util_genai_context(),
@@ -133,9 +137,9 @@ class Call:
             return INVALID_SPAN  # the metrics are counted all the same
 
     def capture(self, messages: Any) -> None:
-        """Keep *messages* and what comes, for the span or an event: that was asked for."""
-        if self._settings.content is not None:
-            self._content = Content(self._settings.content, messages)
+        """Keep *messages* and what comes, if that was asked for."""
+        if self._settings.content:
+            self._content = Content(self._settings.content, messages, self._telemetry)
 
     def event(self, event: Any) -> None:
         """Take one event of a native event stream; LangChain reads none after the message's end."""
@@ -209,11 +213,12 @@ class Call:
                 failure=failure,
                 cost=self._cost(outcome, reading),
             )
-            self._emit(ending, self._written(result, error) if self._content else {})
+            self._emit(ending, self._content.read(result, error) if self._content else {})
         except Exception as broken:  # noqa: BLE001
             self._telemetry.failed("end", broken, self._series)
         try:
-            self._span.end()
+            if self._settings.own_span:
+                self._span.end()
         except Exception as broken:  # noqa: BLE001  # a span processor of the application's
             self._telemetry.failed("end", broken, self._series)
         self.context = self._own_context = Context()  # they hold this call: no cycle may be left
@@ -265,32 +270,30 @@ class Call:
             writing = self._last_text - self._first_text
         return Timing(duration=duration, first_chunk=first, writing=writing)
 
-    def _written(self, result: ChatResult | None, error: Exception | None) -> dict[str, Any]:
-        try:
-            return self._content.read(result, error) if self._content else {}
-        except Exception as broken:  # noqa: BLE001  # the application's redaction, too
-            self._telemetry.failed("content", broken, self._series)
+    def _publish(self, said: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, str]:
+        """Send what was *written* on an event, give it for the span: each if it was asked for."""
+        if (content := self._settings.content) is None:
             return {}
+        if content.on_event and not self._delegated:
+            emit_details(self._telemetry, {**said, **written}, self._own_context)
+        return as_text(written) if content.on_span else {}
 
     def _emit(self, ending: Ending, written: Mapping[str, Any]) -> None:
-        reading, content = ending.reading, self._settings.content
         if self._span.is_recording() or written:
             said = attributes(ending)
             if self._delegated:
                 said = {k: v for k, v in said.items() if not k.startswith("gen_ai.usage.")}
                 said[names.DELEGATED] = True
-            if content is not None and content.on_event and not self._delegated:
-                emit_details(
-                    self._telemetry, {**self._sampled, **said, **written}, self._own_context
-                )
-            if content is not None and content.on_span:
-                said |= as_text(written)
+            if written:
+                said |= self._publish({**self._sampled, **said}, written)
+            if not self._settings.own_span:
+                said = {**self._sampled, **said}
             self._span.set_attributes(said)
-            if ending.failure:
+            if ending.failure and self._settings.own_span:
                 self._span.set_status(Status(StatusCode.ERROR, ending.failure.type))
         if not self._delegated:
-            self._record(measurements(ending), reading.model)
+            self._record(measurements(ending), ending.reading.model)
             if self._settings.older_metrics:
-                self._record(older_measurements(ending), reading.model)
-        for path in reading.rejected:
+                self._record(older_measurements(ending), ending.reading.model)
+        for path in ending.reading.rejected:
             self._telemetry.count_failure("value", path, self._series)

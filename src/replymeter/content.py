@@ -57,10 +57,11 @@ class Capture:
 class Content:
     """The content of one call: its messages, and what came, chunk by chunk or whole."""
 
-    __slots__ = ("_blocks", "_capture", "_chunks", "_kept", "_messages")
+    __slots__ = ("_blocks", "_capture", "_chunks", "_kept", "_messages", "_telemetry")
 
-    def __init__(self, capture: Capture, messages: Any) -> None:
+    def __init__(self, capture: Capture, messages: Any, telemetry: Telemetry) -> None:
         self._capture = capture
+        self._telemetry = telemetry
         self._messages = tuple(messages or ())  # the caller's list may grow meanwhile
         self._chunks: list[AIMessageChunk] = []
         self._blocks: list[Json] = []
@@ -81,9 +82,15 @@ class Content:
     def read(self, result: ChatResult | None, error: BaseException | None) -> dict[str, Json]:
         """The attributes, as the conventions structure them, redacted and cut.
 
-        Raises:
-            Exception: What the redaction raised. Then nothing may be recorded.
+        None of them, and a count, when anything goes wrong, above all in the redaction.
         """
+        try:
+            return self._read(result, error)
+        except Exception as broken:  # noqa: BLE001
+            self._telemetry.failed("content", broken)
+            return {}
+
+    def _read(self, result: ChatResult | None, error: BaseException | None) -> dict[str, Json]:
         said = {
             names.SYSTEM_INSTRUCTIONS: system_instructions(self._messages),
             names.INPUT_MESSAGES: chat_messages(self._messages),

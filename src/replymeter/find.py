@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -9,6 +10,13 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 
+_PUBLIC = ("invoke", "ainvoke", "stream", "astream")
+_MEASURED = {
+    "super",
+    *_PUBLIC,
+    *("generate", "agenerate", "generate_prompt", "agenerate_prompt", "batch", "abatch"),
+    *("_generate", "_agenerate", "_stream", "_astream"),
+}
 _MOST = 10_000  # places looked at: bounds the time that a huge chain costs
 
 
@@ -39,3 +47,13 @@ def _inside(place: Any) -> Iterator[Any]:
         yield from place
     elif isinstance(place, Runnable):
         yield from getattr(place, "__dict__", {}).values()
+
+
+def bypassing(model_class: type[BaseChatModel]) -> Iterator[str]:
+    """The public methods that *model_class* overrides without a way to the measured ones."""
+    for name in _PUBLIC:
+        method = inspect.unwrap(getattr(model_class, name))
+        code = getattr(method, "__code__", None)
+        own = method is not inspect.unwrap(getattr(BaseChatModel, name))
+        if own and code is not None and not _MEASURED.intersection(code.co_names):
+            yield name

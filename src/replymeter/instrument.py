@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from langchain_core.language_models import BaseChatModel
 
 from replymeter.configurable import follow_configurable, unfollow_configurable
-from replymeter.find import models_in
+from replymeter.find import bypassing, models_in
 from replymeter.marks import MARK, Instrumentation, Mark, mark_of
 from replymeter.pickling import follow_pickle
 from replymeter.settings import settings_of
@@ -38,6 +38,11 @@ _NOTHING_FOUND = (
     "reached by its class, or by BaseChatModel, which is every class."
 )
 
+_BYPASSED = (
+    "replymeter: {0}.{1} is its own and, as far as can be told, calls none of LangChain's methods "
+    "that are measured: its calls will not be seen. Calls that go through _generate or _stream are."
+)
+
 
 def instrument(  # noqa: PLR0913  # a setting is an argument
     llm: T,
@@ -51,6 +56,7 @@ def instrument(  # noqa: PLR0913  # a setting is an argument
     older_metrics: bool | None = None,
     labels: Mapping[str, str] | None = None,
     conversation_keys: Sequence[str] | None = None,
+    own_span: bool | None = None,
     capture_content: str | None = None,
     content_limit: int | None = None,
     redact: Redact | str | None = None,
@@ -77,6 +83,8 @@ def instrument(  # noqa: PLR0913  # a setting is an argument
         conversation_keys: Keys of `RunnableConfig`'s metadata, of which the first with something
             like an id is `gen_ai.conversation.id` on the span.
 
+        own_span: False: make no span, and put the attributes on that of another LangChain
+            instrumentation (OpenInference, OpenLLMetry), where there is one.
         capture_content: Record what people and models wrote: `span_only`, `event_only`,
             `span_and_event` or `no_content`.
         content_limit: Characters of each attribute with content, at most.
@@ -148,6 +156,8 @@ def _mark(model: BaseChatModel, made: Instrumentation) -> None:
             return
     wrap_class(type(model), made)
     mark = model.__dict__[MARK] = Mark(type(model), made)
+    for name in bypassing(type(model)):
+        made.telemetry.warn_once(_BYPASSED.format(type(model).__qualname__, name))
     try:
         target = mark.aim(model)
         advice = target.provider.advice(model) if target.provider.advice else None

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_current
+from opentelemetry.trace import INVALID_SPAN, Span, get_current_span, set_span_in_context
+
+from replymeter.conventions import OPERATION_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FrameType
 
+    from opentelemetry.context import Context
+
 _STREAMS = (BaseChatModel.stream.__code__, BaseChatModel.astream.__code__)
 _NEAREST = 8  # frames between LangChain's `stream` and a wrapper of ours
+_FINDERS = ("get_span", "_get_span")  # OpenInference's, OpenLLMetry's
 _SUPPRESS_OLD = "suppress_instrumentation"
 _UTIL_GENAI = "opentelemetry.util.genai._inference_invocation"
 
@@ -54,3 +60,27 @@ def run_manager(arguments: Mapping[str, Any]) -> Any:
             return frame.f_locals.get("run_manager")
         frame = frame.f_back
     return None
+
+
+def around(span: Span) -> Context:
+    """The context with *span* current; without a real one, the caller's as it is."""
+    return get_current() if span is INVALID_SPAN else set_span_in_context(span)
+
+
+def span_of_another(arguments: Mapping[str, Any]) -> Span | None:
+    """The span that another LangChain instrumentation has for this call, None without one.
+
+    Theirs are made in callbacks and are not always current: their handler is asked by the run's id.
+    """
+    manager = run_manager(arguments)
+    for handler in getattr(manager, "handlers", ()):
+        for find in _FINDERS:
+            try:
+                span = getattr(handler, find)(manager.run_id)
+            except Exception:  # noqa: BLE001, S112  # another's private matter
+                continue
+            if isinstance(span, Span) and span.is_recording():
+                return span
+    span = get_current_span()
+    said = getattr(span, "attributes", None) or {}
+    return span if span.is_recording() and OPERATION_NAME in said else None

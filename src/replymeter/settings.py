@@ -38,6 +38,7 @@ class Settings:
     labels: tuple[tuple[str, str], ...] = ()
     conversation_keys: tuple[str, ...] = CONVERSATION_KEYS
     content: Capture | None = None
+    own_span: bool = True
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,14 @@ SETTINGS = (
         f"Labels of your own on every metric and span, at most {MOST_LABELS}: a mapping, or "
         "`team=search,tier=free`.",
         _labels,
+    ),
+    Setting(
+        "own_span",
+        "REPLYMETER_OWN_SPAN",
+        "`true`",
+        "`false`: make no span, and put the attributes on that of another LangChain "
+        "instrumentation.",
+        _flag,
     ),
     Setting(
         "conversation_keys",

@@ -10,7 +10,7 @@ READY := .venv/.locked .venv/.package
 
 .DEFAULT_GOAL := help
 PARTS := collector prometheus kafka alertmanager amtool compose
-.PHONY: help demo test lint types check fmt record docs site lock build clean $(PARTS)
+.PHONY: help demo test lint types check fmt record docs dashboards site lock build clean $(PARTS)
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ docs: $(READY) ## Write the generated parts of the documentation again
 	@$(BIN)/python tools/docs.py
 	@$(BIN)/python -m tools.provider_page
 	@$(BIN)/python tools/collector_config.py
+
+dashboards: $(READY) ## Write the Grafana dashboards, their alerts and Kubernetes objects again
+	@$(BIN)/python tools/dashboards.py
 
 site: $(READY) ## Run the Python in the documentation, and build the site into build/site
 	@$(BIN)/python -m pytest --quiet -p tools.code_blocks README.md docs

@@ -65,6 +65,17 @@ def none_of(attribute: str, values: Iterable[str]) -> str:
     return f'{label(attribute)}!~"{"|".join(values)}"'
 
 
+def at_most(metric: Metric, bound: float) -> str:
+    """A matcher: the bucket up to *bound*, however its writer spells a whole number.
+
+    Raises:
+        ValueError: The histogram has no such bound, and would answer nothing.
+    """
+    if bound not in (metric.buckets or ()):
+        raise ValueError(f"{metric.name} has no bucket {bound:g}; it has {metric.buckets}.")
+    return equal(BOUND, f"{bound:g}") if bound % 1 else match(BOUND, f"{bound:g}([.]0)?")
+
+
 ANSWERED: Final = none_of(FINISH_REASON, ("error", "cancelled", "abandoned"))
 """The endings that shares of truncated and blocked replies are of: who counts failed calls, too,
 hides a truncation behind a storm of rate limits."""

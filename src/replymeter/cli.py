@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -63,7 +64,29 @@ def _parser() -> argparse.ArgumentParser:
         help="a chat model of yours, or what holds it: is it instrumented, whom does it call?",
     )
     check.set_defaults(run=_check)
+    _add_dashboards(commands)
     return parser
+
+
+def _add_dashboards(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    dashboards = commands.add_parser(
+        "dashboards",
+        help="put the dashboards into Grafana, or write their files",
+        description="Puts the dashboards into a running Grafana, in a folder of their own; run it "
+        "again after an upgrade. Exit code 1: that failed, and the line says why.",
+    )
+    dashboards.add_argument("--url", help="Grafana's base URL (default: GRAFANA_URL)")
+    dashboards.add_argument(
+        "--token",
+        help="a service account's token (default: GRAFANA_TOKEN, which other users cannot see)",
+    )
+    dashboards.add_argument(
+        "--export",
+        metavar="DIR",
+        type=Path,
+        help="write the files instead: for import, provisioning, Kubernetes",
+    )
+    dashboards.set_defaults(run=_dashboards)
 
 
 def _version() -> str:
@@ -83,6 +106,12 @@ def _check(options: argparse.Namespace) -> int:
     from replymeter.check.run import run
 
     return run(options.model)
+
+
+def _dashboards(options: argparse.Namespace) -> int:
+    from replymeter.dashboards.command import run
+
+    return run(options)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,42 @@
+"""Where an alert leads: its panel and its runbook."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from replymeter import conventions as names
+from replymeter.alerts.spec import KEEP
+from replymeter.dashboards import promql
+
+if TYPE_CHECKING:
+    from replymeter.alerts.settings import Settings
+    from replymeter.alerts.spec import Alert
+
+VARIABLES: Final = {
+    promql.ENVIRONMENT: "environment",
+    promql.JOB: "job",
+    names.PROVIDER_NAME: "provider",
+    names.REQUEST_MODEL: "model",
+}
+"""The dashboards' variable of each label."""
+
+
+def panel_of(alert: Alert) -> tuple[str, int]:
+    """The uid of the alert's dashboard, and the id of its panel there."""
+    return f"replymeter-{alert.dashboard}", 1
+
+
+def dashboard_url(alert: Alert, settings: Settings) -> str:
+    """Template: the panel, of the model that the alert is about."""
+    dashboard, panel = panel_of(alert)
+    variables = "".join(
+        f"{{{{ with $labels.{promql.label(label)} }}}}&var-{VARIABLES[label]}="
+        "{{ . | urlquery }}{{ end }}"
+        for label in KEEP
+    )
+    return f"{settings.grafana_url}/d/{dashboard}?viewPanel={panel}{variables}"
+
+
+def runbook_url(alert: Alert, settings: Settings) -> str:
+    """The alert's heading on the page of runbooks."""
+    return f"{settings.runbook_url}#{alert.name.lower()}"

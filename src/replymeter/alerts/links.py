@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from replymeter import conventions as names
 from replymeter.alerts.spec import KEEP
-from replymeter.dashboards import promql
+from replymeter.dashboards import DASHBOARDS, promql
 
 if TYPE_CHECKING:
     from replymeter.alerts.settings import Settings
@@ -21,9 +22,20 @@ VARIABLES: Final = {
 """The dashboards' variable of each label."""
 
 
+@cache
+def _panels(slug: str) -> tuple[str, dict[str, int]]:
+    (dashboard,) = (one for one in DASHBOARDS if one.slug == slug)
+    return dashboard.uid, {one.title: dashboard.panel_id(one.title) for one in dashboard.panels}
+
+
 def panel_of(alert: Alert) -> tuple[str, int]:
-    """The uid of the alert's dashboard, and the id of its panel there."""
-    return f"replymeter-{alert.dashboard}", 1
+    """The uid of the alert's dashboard, and the id of its panel there.
+
+    Raises:
+        KeyError: The dashboard has no panel of that title.
+    """
+    uid, panels = _panels(alert.dashboard)
+    return uid, panels[alert.panel]
 
 
 def dashboard_url(alert: Alert, settings: Settings) -> str:

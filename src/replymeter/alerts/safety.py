@@ -81,8 +81,8 @@ def _by_category(settings: Settings) -> Alert:
         f"> {settings.blocked_category_share:g}\n"
         f"and {on}\n{enough(settings, replies)}",
         summary="One safety category blocks much.",
-        description=f"Blocks of the category {CATEGORY} ({STAGE}) came to {SHARE} of the replies of "
-        f"{WHO} in the last {window}.",
+        description=f"Blocks of the category {CATEGORY} ({STAGE}) came to {SHARE} of the replies "
+        f"of {WHO} in the last {window}.",
         dashboard=DASHBOARD,
         panel="Blocks by category",
         thresholds=("blocked_category_share", "window", "minimum_traffic"),

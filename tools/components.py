@@ -142,6 +142,36 @@ def build_compose(scratch: Path, built: Path) -> None:
     (built / "cmd").rename(built / "docker-compose")
 
 
+LAUNCHER = """\
+#!/bin/sh
+# Debian's Alertmanager looks for its templates below /usr/share only. It gets a /usr/share of its
+# own, in a mount namespace, that has them; the machine is left as it is.
+exec unshare --map-root-user --mount sh -c 'mount -t tmpfs none /usr/share &&
+    mkdir /usr/share/prometheus && ln -s "$0/templates" /usr/share/prometheus/alertmanager &&
+    exec "$0/alertmanager" "$@"' "$(dirname "$(readlink -f "$0")")" "$@"
+"""
+
+
+def build_alertmanager(scratch: Path, built: Path) -> None:
+    """Alertmanager from the PATH or from Debian's package, behind a script that starts it."""
+    debian("alertmanager", "prometheus-alertmanager")(scratch, built)
+    script = built / "run-alertmanager"
+    templates = scratch / "root/usr/share/prometheus/alertmanager"
+    if not templates.exists():
+        script.symlink_to("alertmanager")
+        return
+    shutil.copytree(templates, built / "templates")
+    script.write_text(LAUNCHER)
+    script.chmod(0o755)
+    try:
+        run(str(script), "--version")
+    except subprocess.CalledProcessError:
+        raise MissingError(
+            "Debian's Alertmanager cannot run where it is unpacked: mount namespaces are not "
+            "allowed here. `apt-get install prometheus-alertmanager`"
+        ) from None
+
+
 def debian(name: str, program: str) -> Callable[[Path, Path], None]:
     """Takes *program* from the PATH, else from Debian's Alertmanager, unpacked, not installed."""
 
@@ -172,7 +202,7 @@ PARTS: dict[str, Part] = {
     ),
     "prometheus": (("prometheus/go.mod", "prometheus/go.sum"), ".", build_prometheus),
     "kafka": (("kafka/pom.xml",), "lib", build_kafka),
-    "alertmanager": ((), "alertmanager", debian("alertmanager", "prometheus-alertmanager")),
+    "alertmanager": ((), "run-alertmanager", build_alertmanager),
     "amtool": ((), "amtool", debian("amtool", "amtool")),
     "compose": (("compose/go.mod", "compose/go.sum"), "docker-compose", build_compose),
 }

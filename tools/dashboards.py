@@ -1,17 +1,18 @@
-"""Write the dashboards again, below dashboards/."""
+"""Write the dashboards and the alerts again, below dashboards/, and the page of alerts."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from replymeter.dashboards.files import files
+from replymeter.alerts.files import files as alerts
+from replymeter.dashboards.files import files as dashboards
 
 ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
     """Write every file."""
-    for path, text in files().items():
+    for path, text in {**dashboards(), **alerts()}.items():
         target = ROOT / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")

@@ -108,7 +108,7 @@ def _slow(metric: Metric, *bounds: str) -> Loader:
     """The bad ones are in the bucket of the last bound, the others below the first."""
 
     def load(bad: float, whole: float, model: str) -> dict[str, float]:
-        counts = {bound: whole - bad for bound in bounds[:-1]} | {bounds[-1]: whole, "+Inf": whole}
+        counts = dict.fromkeys(bounds[:-1], whole - bad) | {bounds[-1]: whole, "+Inf": whole}
         buckets = {series(metric, model, "bucket", le=le): n for le, n in counts.items()}
         return {**buckets, series(metric, model, "count"): whole}
 

@@ -197,8 +197,8 @@ def _cache() -> list[Scenario]:
 
 def _internal() -> list[Scenario]:
     says = (
-        "About 15 failures of Replymeter's own in the step read, for gpt-5-mini (openai) in shop in "
-        "prod; the app's log has one line a kind."
+        "About 15 failures of Replymeter's own in the step read, for gpt-5-mini (openai) in shop "
+        "in prod; the app's log has one line a kind."
     )
     return [
         Scenario("fires", {BROKEN: [(1, 30)]}, 30, fires=True, says=says, labels=KIND),

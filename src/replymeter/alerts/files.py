@@ -33,8 +33,8 @@ silent without the cost metrics.
 Do not edit the files: the next version would undo it. Write your own with what you want different:
 
 ```console
-$ replymeter dashboards --export my-dashboards --set truncated_share=0.02 \\
-    --set ReplymeterErrorRateHigh.for=10m --set ReplymeterTelemetryAbsent.on=true
+$ python -m replymeter.alerts my-alerts truncated_share=0.02 \\
+    ReplymeterErrorRateHigh.for=10m ReplymeterTelemetryAbsent.on=true
 ```
 
 A name is one of the settings below, or an alert's with `.for`, `.severity` (`critical`, `warning`,

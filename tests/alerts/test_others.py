@@ -8,9 +8,8 @@ import pytest
 
 from replymeter import conventions as names
 from replymeter.dashboards.promql import label
-from tests.alerts.cases import BLOCK, WHO, Load, calls, endings, series
+from tests.alerts.cases import BLOCK, SHARES, WHO, Load, calls, endings, series
 from tests.alerts.promtool import ALERTS, Scenario, check
-from tests.alerts.test_shares import SHARES
 
 if TYPE_CHECKING:
     from pathlib import Path

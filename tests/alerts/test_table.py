@@ -52,7 +52,7 @@ def test_an_expression_parses_and_names_what_there_is(alert: Alert) -> None:
         known |= {metric.prometheus + part for part in parts}
     labels = set(map(label, names.ATTRIBUTES))
 
-    assert tree
+    assert tree.prettify()
     assert set(written) - labels <= known
     assert set(written) & known
 

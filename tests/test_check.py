@@ -381,6 +381,20 @@ def test_a_name_that_does_not_resolve(monkeypatch: Set) -> None:
     assert "no-such-host.invalid" in found.says()
 
 
+@pytest.mark.parametrize(
+    ("insecure", "verdict"), [("", verdicts.TLS_TO_PLAIN), ("true", verdicts.SENT)]
+)
+def test_a_grpc_endpoint_without_a_scheme(
+    insecure: str, verdict: Verdict, stack: ExitStack, monkeypatch: Set
+) -> None:
+    """It means TLS, unless `OTEL_EXPORTER_OTLP_INSECURE` says otherwise."""
+    port = stack.enter_context(otlp_servers.grpc_server(GrpcReply()))
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_INSECURE", insecure)
+    found = sent(monkeypatch, **GRPC, **{ENDPOINT: f"127.0.0.1:{port}"})
+
+    assert found.verdict is verdict
+
+
 def test_an_endpoint_that_is_no_url(monkeypatch: Set) -> None:
     """What gRPC would take, HTTP cannot."""
     assert sent(monkeypatch, **{ENDPOINT: "collector:4318"}).verdict is verdicts.NO_SCHEME

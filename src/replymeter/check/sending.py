@@ -94,7 +94,7 @@ class Sender:
         endpoint = str(self._exporter._endpoint)  # noqa: SLF001
         secure = endpoint.startswith("https:")
         if self.protocol == otlp.GRPC:
-            secure = not self._exporter._insecure  # noqa: SLF001
+            secure = _grpc_is_secure(self.signal)
             endpoint = f"{'https' if secure else 'http'}://{endpoint}"
         parts = urlsplit(endpoint)
         certificates = (
@@ -119,6 +119,16 @@ class Sender:
                     self.answer = Answer(error=error)
             self._exporter.shutdown()
         return self.answer
+
+
+def _grpc_is_secure(signal: str) -> bool:
+    """Whether the exporter takes TLS: by the endpoint's scheme, then by the variable."""
+    endpoint = otlp.setting(signal, "ENDPOINT")
+    scheme = urlsplit(endpoint[1]).scheme if endpoint else "http"
+    insecure = otlp.setting(signal, "INSECURE")
+    if insecure and scheme != "https":
+        return insecure[1].lower() != "true"
+    return scheme != "http"
 
 
 def _watched_session(sender: Sender) -> Any:

@@ -24,7 +24,7 @@ def _openai(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
     return ChatOpenAI(**{**defaults, "api_key": _KEY, "max_retries": 0, **kwargs})
 
 
-def _rerouted(base: str, url: str, kwargs: dict[str, Any]) -> BaseChatModel:
+def rerouted(base: str, url: str, kwargs: dict[str, Any]) -> BaseChatModel:
     """ChatOpenAI at a provider's true address, so that its host can be recognised.
 
     Only the traffic goes to `url`.
@@ -64,7 +64,7 @@ def _xai(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
 
 
 def _xai_openai(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
-    return _rerouted(_XAI, url, {"model": "grok-4", **kwargs})
+    return rerouted(_XAI, url, {"model": "grok-4", **kwargs})
 
 
 def _openrouter(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
@@ -78,7 +78,7 @@ def _openrouter(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
 
 
 def _openrouter_openai(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
-    return _rerouted(_OPENROUTER, url, {"model": "mistralai/mistral-small", **kwargs})
+    return rerouted(_OPENROUTER, url, {"model": "mistralai/mistral-small", **kwargs})
 
 
 def _perplexity(url: str, kwargs: dict[str, Any]) -> BaseChatModel:

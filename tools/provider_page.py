@@ -211,7 +211,8 @@ def withholds(flavour: str) -> Iterator[str]:
 
 def section(provider: Provider) -> Iterator[str]:
     """The part of one provider: its words, and what each of its flavours withholds."""
-    mine = [one for one in FLAVOURS if set(first(one)[1].llm_types) == set(provider.llm_types)]
+    key = "llm_types" if provider.llm_types else "name"
+    mine = [one for one in FLAVOURS if getattr(first(one)[1], key) == getattr(provider, key)]
     yield f"### `{provider.name}`: {code(dict.fromkeys(first(one)[0]['class'] for one in mine))}"
     yield ""
     yield from vocabulary(provider)

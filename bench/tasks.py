@@ -1,0 +1,75 @@
+"""What is timed: one task is a second's fraction of calls in one mode; its result is CPU seconds.
+
+CPU time of the process, all threads: other load on the machine is not counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import process_time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def invoke(model: Any) -> float:
+    """Microseconds of one `invoke`."""
+    return _cpu(lambda: [model.invoke("x") for _ in range(100)]) / 100
+
+
+def ainvoke(model: Any) -> float:
+    """Microseconds of one `ainvoke`, 100 at a time."""
+
+    async def many() -> None:
+        await asyncio.gather(*(model.ainvoke("x") for _ in range(100)))
+
+    return _cpu(lambda: asyncio.run(many())) / 100
+
+
+def stream(model: Any) -> float:
+    """Microseconds of one chunk of `stream`, its share of the call with it."""
+    return _cpu(lambda: [all(model.stream("x")) for _ in range(10)]) / (10 * (model.chunks + 1))
+
+
+def astream(model: Any) -> float:
+    """Microseconds of one chunk of `astream`, its share of the call with it."""
+
+    async def many() -> None:
+        for _ in range(10):
+            async for _ in model.astream("x"):
+                pass
+
+    return _cpu(lambda: asyncio.run(many())) / (10 * (model.chunks + 1))
+
+
+def batch(model: Any) -> float:
+    """Microseconds of one input of a `batch` of 20, in threads."""
+    return _cpu(lambda: [model.batch(["x"] * 20) for _ in range(5)]) / 100
+
+
+def method(model: Any) -> float:
+    """Microseconds of one `_generate`, LangChain left out."""
+    return _cpu(lambda: [model._generate([]) for _ in range(300)]) / 300  # noqa: SLF001
+
+
+def stream_method(model: Any) -> float:
+    """Microseconds of one chunk of `_stream`, LangChain left out."""
+    return _cpu(lambda: [all(model._stream([])) for _ in range(20)]) / (20 * (model.chunks + 1))  # noqa: SLF001
+
+
+def _cpu(work: Callable[[], object]) -> float:
+    started = process_time()
+    work()
+    return (process_time() - started) * 1e6
+
+
+TASKS: dict[str, Callable[[Any], float]] = {
+    "invoke": invoke,
+    "ainvoke": ainvoke,
+    "stream": stream,
+    "astream": astream,
+    "batch": batch,
+    "_generate": method,
+    "_stream": stream_method,
+}

@@ -10,7 +10,7 @@ READY := .venv/.locked .venv/.package
 
 .DEFAULT_GOAL := help
 PARTS := collector prometheus kafka alertmanager amtool compose
-.PHONY: help demo test lint types check fmt record docs dashboards site lock build clean $(PARTS)
+.PHONY: help demo test bench speed lint types check fmt record docs dashboards site lock build clean $(PARTS)
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,12 @@ demo: $(READY) ## Show Replymeter at work, on recorded replies of every provider
 
 test: $(READY) ## Run the tests, on every core; ARGS="-k usage" picks some
 	@$(BIN)/pytest --numprocesses auto --dist loadgroup $(ARGS)
+
+bench: $(READY) ## Measure what Replymeter adds to a call, beside the floor; ARGS=5 rounds
+	@$(BIN)/python -m bench $(ARGS)
+
+speed: $(READY) ## Count the bytecodes of a call, fail when they grew; ARGS=--accept takes them
+	@PYTHONHASHSEED=0 $(BIN)/python -m bench.bytecodes $(ARGS)
 
 lint: $(READY) ## Check the style and the format
 	@$(BIN)/ruff check $(CODE)

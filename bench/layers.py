@@ -39,7 +39,6 @@ class Instrumented(Model):
     """A class of its own, so that wrapping it leaves the others bare."""
 
 
-
 def instrumented(*, sampled: bool = True, **settings: Any) -> Model:
     """A model that Replymeter instruments, with an SDK of its own."""
     tracers, meters = providers() if sampled else providers(sampler=ALWAYS_OFF)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def invoke(model: Any) -> float:
     """Microseconds of one `invoke`."""
-    return _cpu(lambda: [model.invoke("x") for _ in range(100)]) / 100
+    return _cpu(lambda: [model.invoke("x") for _ in range(100)], 100)
 
 
 def ainvoke(model: Any) -> float:
@@ -24,12 +24,12 @@ def ainvoke(model: Any) -> float:
     async def many() -> None:
         await asyncio.gather(*(model.ainvoke("x") for _ in range(100)))
 
-    return _cpu(lambda: asyncio.run(many())) / 100
+    return _cpu(lambda: asyncio.run(many()), 100)
 
 
 def stream(model: Any) -> float:
     """Microseconds of one chunk of `stream`, its share of the call with it."""
-    return _cpu(lambda: [all(model.stream("x")) for _ in range(10)]) / (10 * (model.chunks + 1))
+    return _cpu(lambda: [all(model.stream("x")) for _ in range(10)], 10 * (model.chunks + 1))
 
 
 def astream(model: Any) -> float:
@@ -40,28 +40,28 @@ def astream(model: Any) -> float:
             async for _ in model.astream("x"):
                 pass
 
-    return _cpu(lambda: asyncio.run(many())) / (10 * (model.chunks + 1))
+    return _cpu(lambda: asyncio.run(many()), 10 * (model.chunks + 1))
 
 
 def batch(model: Any) -> float:
     """Microseconds of one input of a `batch` of 20, in threads."""
-    return _cpu(lambda: [model.batch(["x"] * 20) for _ in range(5)]) / 100
+    return _cpu(lambda: [model.batch(["x"] * 20) for _ in range(5)], 100)
 
 
 def method(model: Any) -> float:
     """Microseconds of one `_generate`, LangChain left out."""
-    return _cpu(lambda: [model._generate([]) for _ in range(300)]) / 300  # noqa: SLF001
+    return _cpu(lambda: [model._generate([]) for _ in range(300)], 300)
 
 
 def stream_method(model: Any) -> float:
     """Microseconds of one chunk of `_stream`, LangChain left out."""
-    return _cpu(lambda: [all(model._stream([])) for _ in range(20)]) / (20 * (model.chunks + 1))  # noqa: SLF001
+    return _cpu(lambda: [all(model._stream([])) for _ in range(20)], 20 * (model.chunks + 1))
 
 
-def _cpu(work: Callable[[], object]) -> float:
+def _cpu(work: Callable[[], object], calls: int) -> float:
     started = process_time()
     work()
-    return (process_time() - started) * 1e6
+    return (process_time() - started) * 1e6 / calls
 
 
 TASKS: dict[str, Callable[[Any], float]] = {

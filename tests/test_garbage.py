@@ -26,10 +26,10 @@ def test_garbage_in_every_place(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Whatever stands wherever, of whatever provider: nothing is raised, nothing lost or slow."""
-    llm, garbage, started = instrument(Raw(kind=kind)), GARBAGE[name](), time.perf_counter()
+    llm, garbage, started = instrument(Raw(kind=kind)), GARBAGE[name](), time.process_time()
     for place in PLACES:
         drive(llm, place, garbage)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 10  # it took minutes, when something was quadratic
     check(captured, 2 * len(PLACES))
     messages = [record.getMessage() for record in caplog.records]
     assert sorted(set(messages)) == sorted(messages)

@@ -27,7 +27,7 @@ _UTIL_GENAI = "opentelemetry.util.genai._inference_invocation"
 def suppressed() -> bool:
     """Whether the application asked that nothing be instrumented here."""
     context = get_current()
-    return any(context.get(key) for key in (_SUPPRESS_INSTRUMENTATION_KEY, _SUPPRESS_OLD))
+    return bool(context.get(_SUPPRESS_INSTRUMENTATION_KEY) or context.get(_SUPPRESS_OLD))
 
 
 def util_genai_context() -> dict[str, Any]:

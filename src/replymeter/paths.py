@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MOST_ITEMS = 1000
 """How many items or characters are looked at: bounds the time that a huge reply costs."""
@@ -23,6 +23,37 @@ _MOST = 2**63 - 1  # OTLP's integers are 64 bits wide
 @lru_cache(maxsize=4096)
 def _steps(path: str) -> tuple[str, ...]:
     return tuple(path.split("."))
+
+
+class Tree:
+    """Paths that are looked up together, in one walk that stops where there is nothing."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.ends: list[str] = []
+        self.below: dict[str, Tree] = {}
+        for path in paths:
+            node = self
+            for step in takewhile("*".__ne__, _steps(path)):
+                node = node.below.setdefault(step, Tree(()))
+            node.ends.append(path)
+
+    def find(self, root: Mapping[str, Any]) -> dict[str, Any]:
+        """The value at each path that has one; of a path with `*`, what stands before it."""
+        found: dict[str, Any] = {}
+        self.gather(root, found)
+        return found
+
+    def gather(self, node: Mapping[str, Any], found: dict[str, Any]) -> None:
+        """Put into *found* what *node* has, at any depth."""
+        for step in self.below.keys() & node.keys():
+            value = node[step]
+            if value is None:
+                continue
+            branch = self.below[step]
+            for path in branch.ends:
+                found[path] = value
+            if branch.below and (type(value) is dict or isinstance(value, Mapping)):
+                branch.gather(value, found)
 
 
 def values_at(root: Any, path: str) -> Iterator[Any]:

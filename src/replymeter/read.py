@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from replymeter.conventions import OTHER, RESPONSE_ID, RESPONSE_MODEL
-from replymeter.paths import name, number, text, value_at, values_at, word
+from replymeter.paths import Tree, name, number, text, values_at, word
 from replymeter.reading import Block, Choice, Reading
-from replymeter.usage import read_usage
+from replymeter.usage import read_usage, usage_paths
 from replymeter.words import normalise
 
 if TYPE_CHECKING:
@@ -62,16 +63,19 @@ def read(
     if not choices:
         return Reading()
     first = choices[0]
+    tree = _tree(provider)
+    found_first = tree.find(first)
     rejected: list[str] = []
-    usage = read_usage(first, provider, rejected, suspect=suspect)
+    usage = read_usage(found_first, provider, rejected, suspect=suspect)
     blocks: list[Block] = []
     read_choices: list[Choice] = []
     for choice in choices:
-        found = list(blocks_at(choice, provider.blocks))
-        endings = list(_endings(choice, provider, found))
+        found = found_first if choice is first else tree.find(choice)
+        blocked = list(blocks_at(choice, provider.blocks))
+        endings = list(_endings(choice, found, provider, blocked))
         read_choices += endings
-        blocks += found or _blocks_by_word(endings, provider)
-    attributes = dict(_attributes(first, provider, mode))
+        blocks += blocked or _blocks_by_word(endings, provider)
+    attributes = dict(_attributes(first, found_first, provider, mode))
     model = attributes.pop(RESPONSE_MODEL, None)
     reading = Reading(
         usage=usage,
@@ -84,7 +88,15 @@ def read(
     if provider.repair:
         reading = provider.repair(reading, first)
     own = provider.own_attributes
+    if own.keys().isdisjoint(reading.attributes):
+        return reading
     return replace(reading, attributes={own.get(k, k): v for k, v in reading.attributes.items()})
+
+
+@lru_cache(maxsize=256)
+def _tree(provider: Provider) -> Tree:
+    rows = (row.path for row in provider.fields)
+    return Tree((*usage_paths(provider), *rows, *provider.finish_reason))
 
 
 def completed(chunks: Reading, result: Reading) -> Reading:
@@ -103,34 +115,40 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
-def _attributes(choice: RawChoice, provider: Provider, mode: str) -> Iterator[tuple[str, object]]:
+def _attributes(
+    choice: RawChoice, found: Mapping[str, Any], provider: Provider, mode: str
+) -> Iterator[tuple[str, object]]:
     for row in provider.fields:
-        if row.mode in (None, mode) and (value := _field(choice, row)) is not None:
+        there = found.get(row.path)
+        if there is None or row.mode not in (None, mode):
+            continue
+        values = values_at(choice, row.path) if "*" in row.path else iter((there,))
+        if (value := _field(values, row)) is not None:
             yield row.attribute, value
     identity = word(choice["message_id"])
     if identity and not identity.startswith(("lc_", "run-")):
         yield RESPONSE_ID, identity
 
 
-def _field(choice: RawChoice, row: Field) -> object:
-    found = values_at(choice, row.path)
-    if row.kind == "count":
-        return sum(1 for _ in found) or None
-    if row.kind == "mean":
-        numbers = [n for value in found if (n := number(value)) is not None]
-        return sum(numbers) / len(numbers) if numbers else None
-    value = next(found, None)
+def _field(values: Iterator[Any], row: Field) -> object:
     if row.kind == "word":
-        return word(value)
+        return word(next(values, None))
     if row.kind == "name":
-        return name(value)
-    seconds = number(value)
+        return name(next(values, None))
+    if row.kind == "count":
+        return sum(1 for _ in values) or None
+    if row.kind == "mean":
+        numbers = [n for value in values if (n := number(value)) is not None]
+        return sum(numbers) / len(numbers) if numbers else None
+    seconds = number(next(values, None))
     return None if seconds is None or seconds < 0 else seconds * row.scale
 
 
-def _endings(choice: RawChoice, provider: Provider, blocks: list[Block]) -> Iterator[Choice]:
+def _endings(
+    choice: RawChoice, found: Mapping[str, Any], provider: Provider, blocks: list[Block]
+) -> Iterator[Choice]:
     """How *choice* ended: one `Choice`, or several where LangChain glued the words of several."""
-    said = (text(value_at(choice, path)) for path in provider.finish_reason)
+    said = (text(found.get(path)) for path in provider.finish_reason)
     for glued, reason in normalise(next(filter(None, said), None), provider):
         single = word(glued)  # an unknown word may be content
         if _refused(choice) and reason in ("stop", "missing"):

@@ -58,6 +58,9 @@ PARAMETERS: tuple[tuple[str, Callable[[Any], Any], tuple[str, ...]], ...] = (
     (names.OUTPUT_TYPE, _output_type, ("response_format", "response_mime_type")),
     (names.REQUEST_PREVIOUS_RESPONSE_ID, word, ("previous_response_id",)),
 )
+_READERS = {attribute: reader for attribute, reader, _ in PARAMETERS}
+_SPELLINGS = {spelling: attribute for attribute, _, many in PARAMETERS for spelling in many}
+_RANK = {spelling: rank for rank, spelling in enumerate(_SPELLINGS)}.__getitem__
 
 
 def read_request(
@@ -67,14 +70,9 @@ def read_request(
     state = model.__dict__
     extra = state.get("model_kwargs")
     sources = (arguments, state) if not isinstance(extra, Mapping) else (arguments, extra, state)
-    parameters: dict[str, Any] = {}
-    for attribute, reader, spellings in PARAMETERS:
-        value = _first(sources, spellings)
-        if value is not None and (read := reader(value)) is not None:
-            parameters[attribute] = read
+    parameters = _parameters(sources)
     for row in provider.parameters:
-        found = (value_at(source, path) for source in sources for path in row.paths)
-        chosen = next((said for value in found if (said := name(value))), None)
+        chosen = _text_at(sources, row.paths)
         if chosen is not None and chosen != row.unless:
             parameters[row.attribute] = chosen
     choices = parameters.get(names.REQUEST_CHOICE_COUNT) or 1
@@ -87,6 +85,25 @@ def read_request(
         max_tokens=parameters.get(names.REQUEST_MAX_TOKENS),
         parameters=parameters,
     )
+
+
+def _parameters(sources: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
+    chosen: dict[str, Any] = {}  # of each attribute the first spelling that the first source has
+    for source in sources:
+        for spelling in sorted(_SPELLINGS.keys() & source.keys(), key=_RANK):
+            value = source[spelling]
+            if value is not None:
+                chosen.setdefault(_SPELLINGS[spelling], value)
+    read = ((attribute, _READERS[attribute](value)) for attribute, value in chosen.items())
+    return {attribute: value for attribute, value in read if value is not None}
+
+
+def _text_at(sources: tuple[Mapping[str, Any], ...], paths: tuple[str, ...]) -> str | None:
+    for source in sources:
+        for path in paths:
+            if said := name(value_at(source, path)):
+                return said
+    return None
 
 
 def conversation_id(arguments: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:

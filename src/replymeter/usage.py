@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from replymeter.conventions import MODALITIES
-from replymeter.paths import count, value_at
+from replymeter.paths import count
 from replymeter.providers.spec import UsageSource
 from replymeter.reading import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from replymeter.providers.spec import Provider
 
@@ -40,24 +40,35 @@ _ALL = ("input_tokens", "output_tokens", "total_tokens", *_PARTS)
 _SIDES = ("input_modalities", "output_modalities")
 
 
-def read_usage(
-    choice: Mapping[str, Any], provider: Provider, rejected: list[str], *, suspect: bool = False
-) -> Usage | None:
-    """The usage that *choice* reports, or None when it reports neither input nor output.
+def usage_paths(provider: Provider) -> Iterator[str]:
+    """Every path that `read_usage` looks at for *provider*."""
+    for source in (USAGE_METADATA, *provider.usage):
+        for name in _ALL:
+            for path in getattr(source, name):
+                yield from (path,) if isinstance(path, str) else path
+        for side in _SIDES:
+            yield from getattr(source, side).values()
 
-    LangChain's `usage_metadata` is the first source, *provider*'s the next. Input and output come
-    from the first source that has one of them; a part (cache, reasoning) from the first that
-    has it. Paths of values that are no counts are appended to *rejected*.
+
+def read_usage(
+    found: Mapping[str, Any], provider: Provider, rejected: list[str], *, suspect: bool = False
+) -> Usage | None:
+    """The usage that a choice reports, or None when it reports neither input nor output.
+
+    *found* has the values by path. LangChain's `usage_metadata` is the first source,
+    *provider*'s the next. Input and output come from the first source that has one of them; a
+    part (cache, reasoning) from the first that has it. Paths of values that are no counts are
+    appended to *rejected*.
     """
     counts: dict[str, Any] = {}
     whole = False
     for source in (USAGE_METADATA, *provider.usage):
         wanted = tuple(part for part in _PARTS if part not in counts) if whole else _ALL
-        found = _counts(choice, source, wanted, rejected)
-        _drop_invented_zeros(found, provider.invented_zeros)
-        if not whole and source.input_excludes_cache and "input_tokens" in found:
-            found["input_tokens"] += found.get("cache_read", 0) + found.get("cache_write", 0)
-        counts.update(found)
+        read = _counts(found, source, wanted, rejected)
+        _drop_invented_zeros(read, provider.invented_zeros)
+        if not whole and source.input_excludes_cache and "input_tokens" in read:
+            read["input_tokens"] += read.get("cache_read", 0) + read.get("cache_write", 0)
+        counts.update(read)
         whole = whole or "input_tokens" in counts or "output_tokens" in counts
     if not whole:
         return None
@@ -77,18 +88,18 @@ def _drop_invented_zeros(counts: dict[str, Any], invented: tuple[str, ...]) -> N
 
 
 def _counts(
-    choice: Mapping[str, Any], source: UsageSource, wanted: tuple[str, ...], rejected: list[str]
+    found: Mapping[str, Any], source: UsageSource, wanted: tuple[str, ...], rejected: list[str]
 ) -> dict[str, Any]:
     counts: dict[str, Any] = {}
     for name in wanted:
-        value = _first_non_zero(choice, getattr(source, name), rejected)
+        value = _first_non_zero(found, getattr(source, name), rejected)
         if value is not None:
             counts[name] = value
     for side in _SIDES if wanted is _ALL else ():
         split = {
             modality: value
             for modality, path in getattr(source, side).items()
-            if (value := _count(choice, path, rejected))
+            if path in found and (value := _count(found, path, rejected))
         }
         if split:
             counts[side] = split
@@ -106,21 +117,23 @@ def _include_reasoning(counts: dict[str, Any]) -> None:
 
 
 def _first_non_zero(
-    choice: Mapping[str, Any], paths: tuple[str | tuple[str, ...], ...], rejected: list[str]
+    found: Mapping[str, Any], paths: tuple[str | tuple[str, ...], ...], rejected: list[str]
 ) -> int | None:
     result: int | None = None
     for path in paths:
-        parts = (path,) if isinstance(path, str) else path
-        counts = [c for part in parts if (c := _count(choice, part, rejected)) is not None]
-        if counts:
-            result = sum(counts)
-            if result:
-                return result
+        if isinstance(path, str):
+            counted = _count(found, path, rejected)
+        else:
+            counts = [c for part in path if (c := _count(found, part, rejected)) is not None]
+            counted = sum(counts) if counts else None
+        if counted:
+            return counted
+        result = result if counted is None else counted
     return result
 
 
-def _count(choice: Mapping[str, Any], path: str, rejected: list[str]) -> int | None:
-    value = value_at(choice, path)
+def _count(found: Mapping[str, Any], path: str, rejected: list[str]) -> int | None:
+    value = found.get(path)
     if value is None:
         return None
     counted = count(value)

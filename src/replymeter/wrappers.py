@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 
     from langchain_core.language_models import BaseChatModel
+    from opentelemetry.context import Context
 
     Method = Callable[..., Any]
     Observe = Callable[[Call, Any], None]
@@ -88,18 +89,22 @@ def _next(call: Call, steps: Any) -> Any:
     try:
         return next(steps, _END)
     finally:
-        call.context = get_current()  # what the provider made current is so at its next step
-        detach(token)
+        call.context = _leave(token)  # what the provider made current is so at its next step
 
 
-def _leave(token: Any) -> None:
+def _leave(token: Any) -> Context:
+    """Make current what was so before, and give what was so until now."""
     # A coroutine that dies with its event loop is closed in a foreign context, in which nothing of
     # ours is current; `detach` would log an error.
-    if isinstance(token, Token):
-        with suppress(ValueError):
-            token.var.reset(token)
-    else:
+    left = get_current()
+    if not isinstance(token, Token):
         detach(token)
+        return left
+    try:  # noqa: SIM105  # `suppress` is slower, and this runs once a chunk
+        token.var.reset(token)
+    except ValueError:
+        pass
+    return left
 
 
 def _generate(original: Method, wrapped: Wrapped) -> Method:
@@ -232,8 +237,7 @@ async def _anext(call: Call, steps: Any) -> Any:
     except StopAsyncIteration:
         return _END
     finally:
-        call.context = get_current()
-        _leave(token)
+        call.context = _leave(token)
 
 
 async def _ainside(

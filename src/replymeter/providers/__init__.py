@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pkgutil
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -68,9 +69,15 @@ def find(model: BaseChatModel, name: str | None = None) -> Target:
 def unplaced(model: BaseChatModel, name: str | None) -> Target:
     """The target of a model that cannot say what it calls."""
     name = name or type(model).__name__.lower()
-    return Target(replace(_ANY, name=name), None, None)
+    return Target(_unknown(name), None, None)
 
 
+@lru_cache(maxsize=256)
+def _unknown(name: str) -> Provider:
+    return replace(_ANY, name=name)
+
+
+@lru_cache(maxsize=256)
 def speaking_for(provider: Provider, other: Provider | None) -> Provider:
     """*provider*'s shapes with the name and the words of *other*, whose server it calls."""
     if other is None or other.name == provider.name:
@@ -96,12 +103,12 @@ def _by_class(model: BaseChatModel) -> Provider:
     if known:
         return known
     ls_provider = model._get_ls_params().get("ls_provider") or model._llm_type  # noqa: SLF001
-    return _BY_LS_PROVIDER.get(ls_provider) or replace(_ANY, name=ls_provider)
+    return _BY_LS_PROVIDER.get(ls_provider) or _unknown(ls_provider)
 
 
 def _by_name(name: str) -> Provider:
     known = next((provider for provider in PROVIDERS if provider.name == name), None)
-    return known or replace(_ANY, name=name)
+    return known or _unknown(name)
 
 
 def _by_host(host: str) -> Provider | None:

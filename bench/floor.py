@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
+from pydantic import PrivateAttr
 
 from bench.model import Model
 
@@ -41,8 +42,8 @@ class Instruments:
     def __init__(self, tracer_provider: TracerProvider, meter_provider: MeterProvider) -> None:
         meter = meter_provider.get_meter("floor")
         counter, histogram = meter.create_counter, meter.create_histogram
-        times = {"unit": "s", "explicit_bucket_boundaries_advisory": _TIME_BUCKETS}
-        tokens = {"explicit_bucket_boundaries_advisory": _TOKEN_BUCKETS}
+        times: dict[str, Any] = {"unit": "s", "explicit_bucket_boundaries_advisory": _TIME_BUCKETS}
+        tokens: dict[str, Any] = {"explicit_bucket_boundaries_advisory": _TOKEN_BUCKETS}
         self.tracer = tracer_provider.get_tracer("floor")
         self.duration = histogram("gen_ai.client.inference.duration", **times)
         self.first_chunk = histogram("gen_ai.client.inference.time_to_first_chunk", **times)
@@ -110,7 +111,7 @@ class Instruments:
 class Floor(Model):
     """The model, instrumented by hand; made by `floor`. What fails is not its business."""
 
-    _made: Instruments
+    _made: Instruments = PrivateAttr()
     _chunk_timing: bool = False
 
     def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:

@@ -11,9 +11,18 @@ READY := .venv/.locked .venv/.package
 .DEFAULT_GOAL := help
 PARTS := collector prometheus kafka alertmanager amtool compose
 .PHONY: help demo test bench speed lint types check fmt record docs dashboards site lock build clean $(PARTS)
+# Beside the development environment, each pinned in requirements/<name>.txt: its lowest Python,
+# and the tests that run in it.
+EXTRA := oldest litellm
+LOWEST_oldest := 3.10
+LOWEST_litellm := 3.11
+TESTS_oldest := tests/test_exactness.py -k 'not ainvoke and not astream'
+TESTS_litellm := tests/test_exactness.py tests/test_wire.py tests/test_secrets.py -k litellm
+.PHONY: $(EXTRA:%=test-%)
+.PRECIOUS: .venv-%/.locked
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## Show Replymeter at work, on recorded replies of every provider
 	@$(BIN)/replymeter demo
@@ -26,6 +35,15 @@ bench: $(READY) ## Measure what Replymeter adds to a call, beside the floor; ARG
 
 speed: $(READY) ## Count the bytecodes of a call, fail when they grew; ARGS=--accept takes them
 	@PYTHONHASHSEED=0 $(BIN)/python -m bench.bytecodes $(ARGS)
+
+test-oldest: ## Test the numbers of the oldest LangChain, SDKs and OpenTelemetry that are supported
+test-litellm: ## Test LiteLLM, which needs an environment of its own
+# Warnings of older packages are not Replymeter's.
+$(EXTRA:%=test-%): test-%: $(READY)
+	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= tuple(map(int, "$(LOWEST_$*)".split("."))))'; \
+	then echo 'Skipped: the packages of $* need Python $(LOWEST_$*).'; \
+	else $(MAKE) --no-print-directory .venv-$*/.locked && PYTHONPATH=src \
+		.venv-$*/bin/python -m pytest --quiet -W ignore --numprocesses 2 $(TESTS_$*) $(ARGS); fi
 
 lint: $(READY) ## Check the style and the format
 	@$(BIN)/ruff check $(CODE)
@@ -57,11 +75,17 @@ site: $(READY) ## Run the Python in the documentation, and build the site into b
 	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/site
 	@echo build/site/index.html
 
-lock: $(READY) ## Pin requirements/dev.in again; ARGS=--upgrade moves every pin
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
-		--custom-compile-command 'make lock' $(ARGS) \
-		--output-file requirements/dev.txt requirements/dev.in
-	@if grep -n '://' requirements/dev.txt; then echo 'The lock names a host.' >&2; exit 1; fi
+lock: $(READY) ## Pin requirements/*.in again; ARGS=--upgrade moves every pin
+	@$(call pin,dev,3.10)
+	@$(call pin,oldest,$(LOWEST_oldest))
+	@$(call pin,litellm,$(LOWEST_litellm))
+	@if grep -n '://' requirements/*.txt; then echo 'The lock names a host.' >&2; exit 1; fi
+
+define pin
+$(BIN)/uv pip compile --quiet --universal --python-version $(2) --generate-hashes \
+	--custom-compile-command 'make lock' $(ARGS) \
+	--output-file requirements/$(1).txt requirements/$(1).in
+endef
 
 build: $(READY) ## Build the sdist and the wheel into dist/, and check what the wheel holds
 	@rm -rf dist
@@ -82,7 +106,7 @@ $(PARTS):
 	@$(PYTHON) tools/components.py $@
 
 clean: ## Remove everything that these targets made, the environment too
-	@rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv $(EXTRA:%=.venv-%) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. A stamp is written last, so an install that failed or was stopped leaves none,
@@ -100,12 +124,21 @@ clean: ## Remove everything that these targets made, the environment too
 	@awk '/^[a-z]/ { wanted = /^uv==/ } wanted' requirements/dev.txt >.venv/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 		-r .venv/uv.txt
-# pip can take four times as long, but it knows the indexes that its own settings name.
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps \
-		-r requirements/dev.txt \
-		|| { echo 'Trying again with pip ...'; $(BIN)/python -m pip install --quiet \
-			--disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt; }
+	@$(call install,.venv,requirements/dev.txt)
 	@touch $@
+
+.venv-%/.locked: requirements/%.txt | .venv/.locked
+	@echo 'Installing requirements/$*.txt into $(@D) ...'
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(call install,$(@D),$<)
+	@touch $@
+
+# pip can take four times as long, but it knows the indexes that its own settings name.
+define install
+$(BIN)/uv pip install --quiet --python $(1)/bin/python --require-hashes --no-deps -r $(2) \
+	|| { echo 'Trying again with pip ...'; $(1)/bin/python -m pip install --quiet \
+		--disable-pip-version-check --require-hashes --no-deps -r $(2); }
+endef
 
 .venv/.package: .venv/.locked pyproject.toml
 	@echo 'Installing Replymeter itself, editable ...'

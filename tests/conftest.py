@@ -8,12 +8,14 @@ import pytest
 
 import replymeter
 from replymeter import unknown, wrap
-from replymeter.demo.grpc_server import GrpcServer
+from replymeter.demo.models import installed
 from replymeter.demo.server import WireServer
 from replymeter.testing import Captured, capture_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from replymeter.demo.grpc_server import GrpcServer
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +68,12 @@ def wire() -> Iterator[WireServer]:
 
 
 @pytest.fixture(scope="session")
-def grpc() -> Iterator[GrpcServer]:
-    """The loopback server that speaks VertexAI's gRPC."""
+def grpc() -> Iterator[GrpcServer | None]:
+    """The loopback server that speaks VertexAI's gRPC; None without Google's packages."""
+    if not installed("vertexai"):
+        yield None
+        return
+    from replymeter.demo.grpc_server import GrpcServer
+
     with GrpcServer() as server:
         yield server

@@ -13,6 +13,7 @@ import pytest
 from replymeter import conventions as names
 from replymeter.demo.cases import case_names, expected, load_case
 from replymeter.demo.models import FLAVOURS, chat_model, installed
+from tests.older import as_handed_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -173,6 +174,7 @@ def test_span_metric_and_wire_say_the_same(
     case = load_case(flavour, name)
     grpc = flavour == "vertexai" and mode.startswith("a")
     want = expected(case, stream="stream" in mode, grpc=grpc)
+    want = as_handed_on(want, f"{flavour}-{name}-{mode}")
     if "blocks" in want:
         want["blocks"] = sorted(map(list, want["blocks"]))
 

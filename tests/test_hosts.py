@@ -40,11 +40,33 @@ HOSTS = {
     "api.fireworks.ai": "fireworks",
     "api.mistral.ai": "mistral_ai",
     "API.DeepSeek.com": "deepseek",
+    "api.deepseek.com.": "deepseek",
+    "aiplatform.googleapis.com": "gcp.vertex_ai",
+    "us-central1-aiplatform.googleapis.com": "gcp.vertex_ai",
+    "generativelanguage.googleapis.com": "gcp.gemini",
+    "bedrock-runtime.us-east-1.amazonaws.com": "aws.bedrock",
+    "bedrock-runtime-fips.us-gov-west-1.amazonaws.com": "aws.bedrock",
+    "vpce-1-bedrock.bedrock-runtime.eu-west-1.amazonaws.com": "aws.bedrock",
+    "bedrock-mantle.us-west-2.api.aws": "aws.bedrock",
+    "us-south.ml.cloud.ibm.com": "ibm.watsonx.ai",
+    "eu-de.ml.cloud.ibm.com": "ibm.watsonx.ai",
+    "router.huggingface.co": "huggingface",
+    "x1y2.us-east-1.aws.endpoints.huggingface.cloud": "huggingface",
+    "api.anthropic.com": "anthropic",
+    "api.cohere.ai": "cohere",
 }
 # Nobody's, as far as the rows know: the protocol is OpenAI's, and `server.address` tells the rest.
 STRANGERS = (
     "evil-api.openai.com.example.org",
     "api.openai.com.example.org",
+    "notapi.openai.com",
+    "evilaiplatform.googleapis.com",
+    "us-central1-aiplatform.googleapis.com.example.org",
+    "bedrock-runtime.a.b.amazonaws.com",
+    "bedrock-runtime.amazonaws.com",
+    "notbedrock-runtime.us-east-1.amazonaws.com",
+    "s3.us-east-1.amazonaws.com",
+    "evilml.cloud.ibm.com",
     "notapi.x.ai.example.org",
     "evilopenrouter.ai",
     "api-deepseek.com",
@@ -103,6 +125,24 @@ def test_a_host_that_only_looks_like_one_is_not_one(host: str) -> None:
 
     assert target.provider.name == "openai"
     assert (target.address, target.port) == (host, 8000)
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "address", "port"),
+    [
+        ("https://api.openai.com@evil.example.org/v1", "openai", "evil.example.org", 443),
+        ("https://api.x.ai:pw@evil.example.org/v1", "openai", "evil.example.org", 443),
+        ("https://user:pw@api.x.ai:8443/v1", "x_ai", "api.x.ai", 8443),
+        ("http://evil.example.org/api.x.ai", "openai", "evil.example.org", 80),
+        ("http://[::1]:8000/v1", "openai", "::1", 8000),
+        ("HTTPS://API.X.AI/v1", "x_ai", "api.x.ai", 443),
+    ],
+)
+def test_only_the_host_of_an_address_tells(url: str, name: str, address: str, port: int) -> None:
+    """Neither who logs in nor the path is the server."""
+    target = find(openai(base_url=url))
+
+    assert (target.provider.name, target.address, target.port) == (name, address, port)
 
 
 @pytest.mark.parametrize("variable", ADDRESSES)

@@ -197,7 +197,6 @@ WAIVED = (
     ("*", "error code request_too_large", RARE),
     ("*", "error code timeout_error", RARE),
     ("aws.bedrock", "error *", RARE),
-    ("aws.bedrock", "block *.guardrail.*", RARE),
     ("aws.bedrock", "usage *.cache*InputTokenCount", RARE),
     ("gcp.gemini", "* HARM_CATEGORY_IMAGE_*", "VertexAI only"),
     ("gcp.gemini", "* HARM_CATEGORY_JAILBREAK", "VertexAI only"),

@@ -57,6 +57,7 @@ CLASS_NAMES: Mapping[str, str] = {
     "ModelNotFoundError": "not_found",
     "NotFoundError": "not_found",
     "ModelInvalidRequestError": "invalid_request",
+    "InvalidRequestError": "invalid_request",
     "BadRequestError": "invalid_request",
     "ModelConnectionError": "connection",
     "APIConnectionError": "connection",
@@ -68,6 +69,9 @@ CLASS_NAMES: Mapping[str, str] = {
     "HTTPClientError": "connection",
     "ClientConnectionError": "connection",
     "ClientPayloadError": "connection",
+    "InternalServerError": "server_error",
+    "BadGatewayError": "server_error",
+    "ServiceUnavailableError": "overloaded",
     "gaierror": "connection",
     "SSLError": "connection",
 }

@@ -52,7 +52,7 @@ def _azure(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
 def _deepseek(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
     from langchain_deepseek import ChatDeepSeek
 
-    defaults = {"model": "deepseek-chat", "base_url": url, "max_retries": 0}
+    defaults = {"model": "deepseek-chat", "api_base": url, "max_retries": 0}
     return ChatDeepSeek(**{**defaults, "api_key": _KEY, **kwargs})
 
 

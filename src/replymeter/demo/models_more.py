@@ -97,7 +97,7 @@ def _watsonx(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
     from ibm_watsonx_ai.foundation_models import ModelInference
     from langchain_ibm import ChatWatsonx
 
-    from .rerouting_httpx import async_client, sync_client
+    from .rerouting import async_client, sync_client
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it does not ask the server for the project
@@ -105,8 +105,8 @@ def _watsonx(url: str, kwargs: dict[str, Any]) -> BaseChatModel:
             Credentials(url=_WATSONX, token=_KEY),
             project_id="wire",
             scope_validation=False,
-            httpx_client=sync_client(_WATSONX, url),
-            async_httpx_client=async_client(_WATSONX, url),
+            httpx_client=sync_client(_WATSONX, url, sdk="ibm_watsonx_ai"),
+            async_httpx_client=async_client(_WATSONX, url, sdk="ibm_watsonx_ai"),
         )
     inference = ModelInference(
         model_id="ibm/granite-3-3-8b-instruct", api_client=client, validate=False, max_retries=0

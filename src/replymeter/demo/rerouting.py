@@ -1,39 +1,37 @@
-"""HTTP clients for the openai SDK that keep a provider's host name but talk to another address."""
+"""HTTP clients for SDKs that keep a provider's host name but talk to another address."""
 
 from __future__ import annotations
 
-import httpx2
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-class _Sync(httpx2.HTTPTransport):
-    def __init__(self, base: str, target: str) -> None:
-        super().__init__()
-        self._base, self._target = base, target
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        request.url = _moved(request.url, self._base, self._target)
-        return super().handle_request(request)
+def sync_client(base: str, target: str, *, sdk: str = "openai") -> Any:
+    """An HTTP client of *sdk*'s library whose requests under `base` go to `target`."""
+    return _library(sdk).Client(event_hooks={"request": [_mover(base, target)]})
 
 
-class _Async(httpx2.AsyncHTTPTransport):
-    def __init__(self, base: str, target: str) -> None:
-        super().__init__()
-        self._base, self._target = base, target
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        request.url = _moved(request.url, self._base, self._target)
-        return await super().handle_async_request(request)
-
-
-def sync_client(base: str, target: str) -> httpx2.Client:
-    """A client whose requests under `base` go to `target`."""
-    return httpx2.Client(transport=_Sync(base, target))
-
-
-def async_client(base: str, target: str) -> httpx2.AsyncClient:
+def async_client(base: str, target: str, *, sdk: str = "openai") -> Any:
     """The same for asynchronous calls."""
-    return httpx2.AsyncClient(transport=_Async(base, target))
+    move = _mover(base, target)
+
+    async def moved(request: Any) -> None:
+        move(request)
+
+    return _library(sdk).AsyncClient(event_hooks={"request": [moved]})
 
 
-def _moved(url: httpx2.URL, base: str, target: str) -> httpx2.URL:
-    return httpx2.URL(str(url).replace(base, target, 1))
+def _library(sdk: str) -> Any:
+    """The SDK of OpenAI says by its own client's base whether it is on httpx or on httpx2."""
+    own = getattr(import_module(sdk), "DefaultHttpxClient", None)
+    return import_module(own.__base__.__module__.partition(".")[0] if own else "httpx")
+
+
+def _mover(base: str, target: str) -> Callable[[Any], None]:
+    def move(request: Any) -> None:
+        request.url = type(request.url)(str(request.url).replace(base, target, 1))
+
+    return move

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pkgutil
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -113,9 +114,14 @@ def _by_name(name: str) -> Provider:
 
 def _by_host(host: str) -> Provider | None:
     """The provider of *host*, on label boundaries; None for an unknown one."""
-    labels = host.lower().split(".")
-    suffixes = (".".join(labels[start:]) for start in range(len(labels)))
-    return next((_BY_HOST[suffix] for suffix in suffixes if suffix in _BY_HOST), None)
+    labels = host.lower().rstrip(".").split(".")
+    suffixes = [".".join(labels[start:]) for start in range(len(labels))]
+    found = (_BY_HOST[row] for row in _BY_HOST for suffix in suffixes if _is(suffix, row))
+    return next(found, None)
+
+
+def _is(host: str, row: str) -> bool:
+    return host.count(".") == row.count(".") and fnmatchcase(host, row)
 
 
 def _public(host: str) -> bool:

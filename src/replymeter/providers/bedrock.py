@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replymeter import conventions as names
+from replymeter.paths import value_at
 from replymeter.providers.anthropic import FINISH_REASONS
 from replymeter.providers.spec import Blocks, ErrorText, Field, Parameter, Provider, UsageSource
 from replymeter.reading import Block
@@ -18,7 +19,7 @@ from replymeter.reading import Block
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from replymeter.reading import Reading
+    from replymeter.reading import Reading, Usage
 
 _USAGE = "response_metadata.usage."
 
@@ -39,7 +40,6 @@ _POLICIES: tuple[tuple[str, dict[str, str], str], ...] = (
     ("sensitiveInformationPolicy.piiEntities.*", {}, "pii"),
     ("sensitiveInformationPolicy.regexes.*", {}, "pii"),
     ("contextualGroundingPolicy.filters.*", {}, "guardrail"),
-    ("automatedReasoningPolicy.findings.*", {}, "guardrail"),
 )
 # Where an assessment stands: the input has one a guardrail, the output a list of them.
 _CONVERSE = (
@@ -94,7 +94,21 @@ def _repair(reading: Reading, choice: Mapping[str, Any]) -> Reading:
     nothing = usage is not None and not usage.input_tokens and not usage.output_tokens
     if nothing and "stopReason" not in choice["response_metadata"]:
         reading = replace(reading, usage=None)
+    elif usage is not None:
+        reading = replace(reading, usage=_with_cached_input(usage, choice))
     return guarded(reading, choice)
+
+
+def _with_cached_input(usage: Usage, choice: Mapping[str, Any]) -> Usage:
+    # langchain-aws 1.0 left cached tokens out of the input: then Converse's total has them still,
+    # and the input is what InvokeModel's header says, which never has them.
+    cached = (usage.cache_read or 0) + (usage.cache_write or 0)
+    if usage.input_tokens is None or not cached:
+        return usage
+    left_out = usage.input_tokens == value_at(choice, _USAGE + "prompt_tokens")
+    if not left_out and usage.unattributed != cached:
+        return usage
+    return replace(usage, input_tokens=usage.input_tokens + cached)
 
 
 # https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html, each family's own.
@@ -116,6 +130,12 @@ BEDROCK = Provider(
     date="2026-11-24",
     llm_types=("amazon_bedrock_chat", "amazon_bedrock_converse_chat"),
     ls_providers=("amazon_bedrock",),
+    # https://docs.aws.amazon.com/general/latest/gr/bedrock.html, read 2026-11-24.
+    hosts=(
+        "bedrock-runtime.*.amazonaws.com",
+        "bedrock-runtime-fips.*.amazonaws.com",
+        "bedrock-mantle.*.api.aws",
+    ),
     urls=("client.meta.endpoint_url", "endpoint_url"),
     request_model=("model_id", "model"),
     parameters=(

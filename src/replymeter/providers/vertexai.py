@@ -97,7 +97,7 @@ VERTEXAI = Provider(
     date="2026-11-24",
     llm_types=("vertexai",),
     ls_providers=("google_vertexai",),
-    hosts=("aiplatform.googleapis.com",),
+    hosts=("aiplatform.googleapis.com", "*-aiplatform.googleapis.com"),
     urls=("api_endpoint",),
     fields=(
         Field(

@@ -106,9 +106,10 @@ class Provider:
     `price_list` is its id in genai-prices, when that is not its name.
     A model belongs to it by its class' `_llm_type`, else by its `ls_provider`. `speaks_for_hosts`
     marks classes that are used to call other providers' servers: there the host decides.
-    In `hosts` a `*` stands for any text within one label. `urls` are paths of attributes of the model that hold the base URL. `own_attributes` rename
-    neutral attributes to this provider's own in the conventions. `invented_zeros` are counts
-    whose 0 is filled in by the SDK or LangChain's package when the server said nothing.
+    In `hosts` a `*` stands for any text within one label. `urls` are paths of attributes of the
+    model that hold the base URL. `own_attributes` rename neutral attributes to this provider's
+    own in the conventions. `invented_zeros` are counts whose 0 is filled in by the SDK or
+    LangChain's package when the server said nothing.
     `running_totals`: each count in a stream is the total so far, and the last one holds.
     `finish_reason` are paths,
     the first with a value is taken; `finish_reasons` normalises its words, `block_words` says

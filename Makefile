@@ -10,7 +10,7 @@ READY := .venv/.locked .venv/.package
 
 .DEFAULT_GOAL := help
 PARTS := collector prometheus kafka alertmanager amtool compose
-.PHONY: help demo test bench speed lint types check fmt record docs dashboards site lock build clean $(PARTS)
+.PHONY: help demo test bench speed lint types check fmt record docs dashboards pictures site lock build clean $(PARTS)
 # Beside the development environment, each pinned in requirements/<name>.txt: its lowest Python,
 # and the tests that run in it.
 EXTRA := oldest litellm
@@ -69,6 +69,9 @@ docs: $(READY) ## Write the generated parts of the documentation again
 
 dashboards: $(READY) ## Write the Grafana dashboards, their alerts and Kubernetes objects again
 	@$(BIN)/python tools/dashboards.py
+
+pictures: $(READY) ## Draw the dashboards into docs/pictures (needs Go, npm and chromium; 12 min)
+	@$(BIN)/python -m tools.pictures.pictures
 
 site: $(READY) ## Run the Python in the documentation, and build the site into build/site
 	@$(BIN)/python -m pytest --quiet -p tools.code_blocks README.md docs

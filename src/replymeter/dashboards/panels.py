@@ -204,12 +204,12 @@ class TimeSeries(Panel):
         )
 
     def defaults(self) -> Json:
-        """A colour that stays with a name, and lines where thresholds are."""
+        """Colours that can be told apart, and lines where thresholds are."""
         judged = self.steps is not NEUTRAL
         return super().defaults() | {
             "min": 0,
             **({} if self.maximum is None else {"max": self.maximum}),
-            "color": {"mode": "palette-classic-by-name"},
+            "color": {"mode": "palette-classic"},
             "custom": {
                 "drawStyle": "line",
                 "lineWidth": 1,

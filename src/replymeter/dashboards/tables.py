@@ -30,6 +30,9 @@ TITLES: Final = {
 }
 """What a label's column is called; the links of a cell name these."""
 
+NONE: Final = "-"
+"""Stands in a cell without a value: the line has traffic, only none of this kind."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -44,7 +47,7 @@ class Column:
 
     def override(self) -> Json:
         """How its cells look, and where they lead."""
-        properties: dict[str, Any] = {"unit": self.unit, "custom__width": 110}
+        properties: dict[str, Any] = {"unit": self.unit, "noValue": NONE, "custom__width": 110}
         if self.decimals is not None:
             properties["decimals"] = self.decimals
         if self.steps is not NEUTRAL:
@@ -71,7 +74,8 @@ class Table(Panel):
 
     def overrides(self) -> list[Json]:
         """The columns."""
-        return [column.override() for column in self.columns]
+        labels = [override(TITLES[name], noValue=NONE) for name in self.by]
+        return [*labels, *(column.override() for column in self.columns)]
 
     def defaults(self) -> Json:
         """Cells as wide as they need."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,11 +24,13 @@ def test_garbage_in_every_place(
     captured: Captured,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whatever stands wherever, of whatever provider: nothing is raised, nothing lost or slow."""
-    llm, garbage, started = instrument(Raw(kind=kind)), GARBAGE[name](), time.process_time()
+    """Whatever stands wherever, of whatever provider: nothing is raised, nothing lost.
+
+    Nor is anything slow: when something was quadratic it took minutes, longer than a test may.
+    """
+    llm, garbage = instrument(Raw(kind=kind)), GARBAGE[name]()
     for place in PLACES:
         drive(llm, place, garbage)
-    assert time.process_time() - started < 10  # it took minutes, when something was quadratic
     check(captured, 2 * len(PLACES))
     messages = [record.getMessage() for record in caplog.records]
     assert sorted(set(messages)) == sorted(messages)

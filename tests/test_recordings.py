@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replymeter.demo.cases import expected
+from replymeter.demo.cases import about, expected
 from replymeter.emit import attributes
 from replymeter.failures import _body, _codes, _said
 from replymeter.paths import values_at
@@ -53,7 +53,8 @@ def test_every_finish_reason_is_known(name: str) -> None:
 
 # --- fields that nothing reads ----------------------------------------------------------------
 
-# Metadata that is known and left alone, and why. A path covers all that is below it.
+# Metadata that is known and left alone, and why. A path covers all that is below it. What only one
+# flavour has stands under `ignored` in its `wire/<flavour>.json`.
 IGNORED = {
     "response_metadata.model_provider": "LangChain's own name of the provider",
     "response_metadata.model_name": "where no row reads it, it is the request's, handed back",
@@ -99,10 +100,7 @@ IGNORED = {
     "additional_kwargs.reasoning_details": "content",
     "additional_kwargs._reasoning_api_fields": "names of fields of LangChain's package",
     "additional_kwargs.provider_specific_fields": "LiteLLM's copy of what has no place in it",
-    "response_metadata.content": "content, which ChatNVIDIA repeats here",
-    "response_metadata.reasoning_content": "content, which ChatNVIDIA repeats here",
-    "response_metadata.role": "a constant",
-    "response_metadata.tool_calls": "content, which ChatNVIDIA repeats here",
+    "response_metadata.tool_calls": "content, which some classes repeat here",
     "response_metadata.created": "a clock; the span has its own",
     "response_metadata.cost": "OpenRouter's price; the cost counter has prices of its own",
     "response_metadata.token_usage.cost": "the same",
@@ -114,6 +112,12 @@ IGNORED = {
     "response_metadata.prompt_filter_results": "ratings that filtered nothing",
     "response_metadata.content_filter_results": "ratings that filtered nothing",
 }
+
+
+def ignored(name: str) -> dict[str, str]:
+    """What the flavour of a recording ignores beside IGNORED, and why."""
+    said: dict[str, str] = about(name.partition("/")[0]).get("ignored", {})
+    return said
 
 
 def leaves(value: Any, path: str) -> Iterator[str]:
@@ -165,7 +169,7 @@ def test_every_field_is_read_or_ignored(name: str) -> None:
         if mode not in load(name):
             continue
         answer = read_answer(name, mode)
-        known = [*read_paths(answer.provider), *IGNORED]
+        known = [*read_paths(answer.provider), *IGNORED, *ignored(name)]
         unread = sorted(
             path
             for choice in answer.choices
@@ -175,8 +179,24 @@ def test_every_field_is_read_or_ignored(name: str) -> None:
         )
         assert not unread, (
             f"{name} ({mode}) carries {unread}, which no row of {answer.provider.name} reads: add "
-            "a row in src/replymeter/providers, or name it in IGNORED here and say why."
+            "a row in src/replymeter/providers, or name it under `ignored` in "
+            f"src/replymeter/demo/wire/{name.partition('/')[0]}.json and say why."
         )
+
+
+@pytest.mark.parametrize("flavour", sorted({name.partition("/")[0] for name in RECORDINGS}))
+def test_what_a_flavour_ignores_is_there(flavour: str) -> None:
+    """A path goes when no recording has it any more."""
+    found = {
+        path
+        for name, mode in ANSWERS
+        if name.startswith(f"{flavour}/")
+        for choice in read_answer(name, mode).choices
+        for root in ("response_metadata", "additional_kwargs")
+        for path in leaves(choice[root], root)
+    }
+    stale = [one for one in ignored(flavour) if not any(below(path, one) for path in found)]
+    assert stale == []
 
 
 # --- rows that nothing exercises --------------------------------------------------------------

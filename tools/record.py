@@ -48,11 +48,13 @@ RECORDINGS = ROOT / "tests" / "recordings"
 REPLIES = ROOT / "src" / "replymeter" / "demo" / "replies.json"
 HELLO: list[BaseMessage] = [HumanMessage("Tell me a story.")]
 
-# What differs from run to run: the port, ids that the classes make up, the server's headers.
+# What differs from run to run: the port, ids that the classes make up, the server's headers; and
+# the version of pydantic in the links of its errors.
 VOLATILE = (
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:0"),
     (re.compile(r"port=\d+"), "port=0"),
     (re.compile(r"0x[0-9a-f]{8,}"), "0x0"),
+    (re.compile(r"(errors\.pydantic\.dev)/[0-9.]+"), r"\1/0"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "made-up"),
 )
 VOLATILE_KEYS = {"date", "server", "connection"}  # of HTTPHeaders

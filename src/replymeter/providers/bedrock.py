@@ -46,7 +46,9 @@ _CONVERSE = (
     ("prompt", "response_metadata.trace.guardrail.inputAssessment.*."),
     ("response", "response_metadata.trace.guardrail.outputAssessments.*.*."),
 )
-# https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-use-invoke-model.html
+# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html, "Use a
+# guardrail", read 2026-11-24: the action, and that there is a trace. The trace's keys are those of
+# bodies that users published; each assessment in it is shaped as in Converse.
 _INVOKE = (
     ("prompt", "response_metadata.amazon-bedrock-trace.guardrail.input.*."),
     ("response", "response_metadata.amazon-bedrock-trace.guardrail.outputs.*.*."),

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
-import yaml
-
 from replymeter.alerts import groups, parse
-from replymeter.alerts.files import files
 from replymeter.alerts.links import panel_of
+from replymeter.alerts.render import alert_groups, recording_groups
 from tests.alerts.cases import WHO, Load, written
 from tests.end_to_end.parts import part
 
@@ -63,11 +61,8 @@ def check(scenarios: list[Scenario], alert: str, folder: Path, *settings: str) -
 
 def _rules(alert: str, settings: tuple[str, ...]) -> list[dict[str, Any]]:
     """The shipped groups, with this alert and what it reads: the others only take time."""
-    written = files(parse(["ReplymeterTelemetryAbsent.on=true", *settings]))
-    recording, alerts = (
-        yaml.safe_load(written[f"dashboards/prometheus/replymeter.{name}"])["groups"]
-        for name in ("recording.rules.yaml", "rules.yaml")
-    )
+    recording = recording_groups()
+    alerts = alert_groups(parse(["ReplymeterTelemetryAbsent.on=true", *settings]))
     for group in alerts:
         group["rules"] = [rule for rule in group["rules"] if rule["alert"] == alert]
     kept = [group for group in alerts if group["rules"]]

@@ -56,8 +56,10 @@ class FakeGrafana:
         match (method, *path.strip("/").split("/")):
             case ("GET", "api", "datasources"):
                 return 200, self.sources
+            case ("GET", "api", "v1", "provisioning", "folder", folder, "rule-groups", name):
+                return _found(self.rule_groups.get((folder, name)), "rule group not found")
             case ("PUT", "api", "v1", "provisioning", "folder", folder, "rule-groups", name):
-                self.rule_groups[folder, name] = body
+                self.rule_groups[folder, name] = _provisioned(body)
                 return 200, body
             case _:
                 return 404, {"message": "Not found"}
@@ -88,6 +90,17 @@ class FakeGrafana:
 
 def _found(what: dict[str, Any] | None, missing: str) -> tuple[int, Any]:
     return (200, what) if what else (404, {"message": missing})
+
+
+def _provisioned(group: dict[str, Any]) -> dict[str, Any]:
+    """A group as Grafana gives it back, with what it adds."""
+    added = {"id": 7, "updated": "2026-11-24T10:00:00Z", "provenance": "api", "isPaused": False}
+    model = {"intervalMs": 1000, "maxDataPoints": 43200}
+    rules = [
+        {**rule, **added, "data": [{**one, "model": one["model"] | model} for one in rule["data"]]}
+        for rule in group["rules"]
+    ]
+    return {**group, "rules": rules}
 
 
 @contextmanager

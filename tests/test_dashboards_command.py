@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from replymeter.alerts import groups
+from replymeter.alerts.files import files as alert_files
 from replymeter.cli import main
 from replymeter.dashboards import DASHBOARDS
 from replymeter.dashboards.files import files
@@ -59,8 +61,8 @@ def test_the_second_time_changes_nothing(
     code, text = said(capsys)
 
     assert code == 0
-    assert {line.split()[0] for line in text.splitlines() if "alerts" not in line} == {"unchanged"}
-    assert [one for one in grafana.asked if one.startswith("POST")] == []
+    assert {line.split()[0] for line in text.splitlines()} == {"unchanged"}
+    assert {one.split()[0] for one in grafana.asked} == {"GET"}
 
 
 def test_what_was_changed_there_is_put_right(
@@ -202,9 +204,21 @@ def test_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     }
     assert code == 0
     assert len(text.splitlines()) == len(written)
-    for path, content in files().items():
+    assert {f"dashboards/{path}" for path in written} == {*files(), *alert_files()}
+    for path, content in {**files(), **alert_files()}.items():
         assert written[path.removeprefix("dashboards/")] == content
     assert json.loads(written["grafana/overview.json"])["uid"] == "replymeter-overview"
+
+
+def test_files_with_other_alerts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--set` reaches every family of alerts; `--no-alerts` leaves them all out."""
+    said(capsys, "--export", str(tmp_path / "set"), "--set", "truncated_share=0.02")
+    said(capsys, "--export", str(tmp_path / "none"), "--no-alerts")
+    changed = [path for path in (tmp_path / "set").rglob("*") if path.suffix == ".yaml"]
+
+    assert len([path for path in changed if "> 0.02\n" in path.read_text()]) == 3
+    without = {str(path.relative_to(tmp_path / "none")) for path in tmp_path.glob("none/*/**/*.*")}
+    assert without == {path.removeprefix("dashboards/") for path in files()}
 
 
 def test_a_folder_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -214,3 +228,129 @@ def test_a_folder_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
     assert code == 1
     assert text.startswith("replymeter dashboards: ")
+
+
+def rules(grafana: FakeGrafana) -> dict[str, dict[str, Any]]:
+    """The alert rules that it has, by their names."""
+    return {
+        rule["title"]: rule for group in grafana.rule_groups.values() for rule in group["rules"]
+    }
+
+
+def test_it_writes_every_alert(grafana: FakeGrafana, capsys: pytest.CaptureFixture[str]) -> None:
+    """Into the folder; they ask its default Prometheus, and link to itself."""
+    grafana.sources.insert(0, {"uid": "other", "name": "Other", "type": "prometheus"})
+    code, text = said(capsys)
+
+    written = rules(grafana)
+    assert code == 0
+    assert set(written) == {one.name for table in groups().values() for one in table if one.on}
+    assert {folder for folder, _ in grafana.rule_groups} == {"replymeter"}
+    assert {rule["data"][0]["datasourceUid"] for rule in written.values()} == {"prom-1"}
+    for rule in written.values():
+        assert rule["annotations"]["dashboard_url"].startswith(f"{grafana.url}/d/replymeter-")
+    assert text.count("created    alerts ") == len(grafana.rule_groups)
+
+
+def test_what_was_set_is_what_is_written(
+    grafana: FakeGrafana, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what was changed there is put right; the groups that are equal stay."""
+    said(capsys)
+    rules(grafana)["ReplymeterSafetyBlocksHigh"]["for"] = "1h"
+    code, text = said(
+        capsys, "--set", "truncated_share=0.02", "--set", "ReplymeterTruncationAny.on=false"
+    )
+
+    written = rules(grafana)
+    assert code == 0
+    assert "> 0.02\n" in written["ReplymeterTruncatedFinishesHigh"]["data"][0]["model"]["expr"]
+    assert "ReplymeterTruncationAny" not in written
+    assert written["ReplymeterSafetyBlocksHigh"]["for"] == "10m"
+    updated = [line.split()[2] for line in text.splitlines() if line.startswith("updated")]
+    assert updated == ["replymeter-truncation:", "replymeter-safety:"]
+
+
+def test_dashboards_alone(grafana: FakeGrafana, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--no-alerts` does not ask for a data source either."""
+    grafana.sources = []
+    code, _ = said(capsys, "--no-alerts")
+
+    assert code == 0
+    assert set(grafana.dashboards) == {board.uid for board in DASHBOARDS}
+    assert grafana.rule_groups == {}
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_which_prometheus_is_asked(
+    grafana: FakeGrafana, capsys: pytest.CaptureFixture[str], count: int
+) -> None:
+    """None, or several without a default: both remedies are named, and they help."""
+    loki = {"uid": "loki", "name": "Loki", "type": "loki", "isDefault": True}
+    several = [{"uid": f"p{n}", "name": "Mine", "type": "prometheus"} for n in range(count)]
+    grafana.sources = [loki, *several]
+    code, text = said(capsys)
+    assert code == 1
+    assert "Choose: --set grafana_datasource=<uid>; or --no-alerts" in text
+    assert ("Mine (p0), Mine (p1)" if count else "but none") in text
+    assert grafana.rule_groups == {}
+
+    code, _ = said(capsys, "--set", "grafana_datasource=p1")
+    assert code == 0
+    assert {rule["data"][0]["datasourceUid"] for rule in rules(grafana).values()} == {"p1"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/api/datasources", 403, "role Editor, and Admin for alert rules"),
+        ("/api/v1/provisioning", 403, "role Editor, and Admin for alert rules"),
+        ("/api/v1/provisioning", 401, "The token is not valid there"),
+    ],
+)
+def test_alerts_are_refused(
+    grafana: FakeGrafana,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    path: str,
+    status: int,
+    words: str,
+) -> None:
+    """The dashboards are in place then, and the last line says what is missing."""
+    answer = grafana.answer
+
+    def refuse(method: str, asked: str, token: str, body: Any) -> tuple[int, Any]:
+        refused = asked.startswith(path)
+        return (status, {"message": "No"}) if refused else answer(method, asked, token, body)
+
+    monkeypatch.setattr(grafana, "answer", refuse)
+    code, text = said(capsys)
+
+    assert code == 1
+    assert set(grafana.dashboards) == {board.uid for board in DASHBOARDS}
+    assert words in text.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--set", "truncated_share=9"), "is not a share: more than 0, less than 1"),
+        (("--set", "truncatd_share=0.1"), "did you mean truncated_share?"),
+        (("--set", "ReplymeterTruncationAni.on=false"), "did you mean ReplymeterTruncationAny?"),
+        (("--set", "window=15m", "--no-alerts"), "leave one out"),
+    ],
+)
+def test_a_wrong_setting_does_nothing(
+    grafana: FakeGrafana,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    words: str,
+) -> None:
+    """It is an error before anything is asked or written."""
+    for more in ((), ("--export", str(tmp_path / "files"))):
+        code, text = said(capsys, *arguments, *more)
+        assert code == 1
+        assert words in text
+    assert grafana.asked == []
+    assert not (tmp_path / "files").exists()

@@ -209,12 +209,16 @@ PARTS: dict[str, Part] = {
 
 
 def main() -> int:
-    """Build the part that the command line names and print where it is."""
+    """Build the part that the command line names and print where it is.
+
+    The exit code is 3 when it cannot be had on this machine, 1 when building it failed.
+    """
     name = sys.argv[1]
     try:
         print(make(name))
     except MissingError as error:
         print(f"make {name}: {error}.", file=sys.stderr)
+        return 3
     except subprocess.CalledProcessError as error:
         print(f"make {name}: `{' '.join(error.cmd[:3])} ...` failed, see above.", file=sys.stderr)
     else:

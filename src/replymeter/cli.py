@@ -71,9 +71,10 @@ def _parser() -> argparse.ArgumentParser:
 def _add_dashboards(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     dashboards = commands.add_parser(
         "dashboards",
-        help="put the dashboards into Grafana, or write their files",
-        description="Puts the dashboards into a running Grafana, in a folder of their own; run it "
-        "again after an upgrade. Exit code 1: that failed, and the line says why.",
+        help="put dashboards and alerts into Grafana, or write their files",
+        description="Puts the dashboards and the alerts into a running Grafana, in a folder of "
+        "their own; run it again after an upgrade. Exit code 1: that failed, and the line says "
+        "why.",
     )
     dashboards.add_argument("--url", help="Grafana's base URL (default: GRAFANA_URL)")
     dashboards.add_argument(
@@ -84,7 +85,18 @@ def _add_dashboards(commands: argparse._SubParsersAction[argparse.ArgumentParser
         "--export",
         metavar="DIR",
         type=Path,
-        help="write the files instead: for import, provisioning, Kubernetes",
+        help="write the files instead: for import, provisioning, Prometheus, Kubernetes",
+    )
+    dashboards.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="change the alerts: truncated_share=0.02, ReplymeterErrorRateHigh.for=10m (all of "
+        "them: docs/alerts.md); again for another one",
+    )
+    dashboards.add_argument(
+        "--no-alerts", dest="alerts", action="store_false", help="the dashboards alone"
     )
     dashboards.set_defaults(run=_dashboards)
 

@@ -13,8 +13,7 @@ import yaml
 
 from replymeter import conventions as names
 from replymeter.alerts import Alert, Settings, groups, parse
-from replymeter.alerts.__main__ import main
-from replymeter.alerts.files import files
+from replymeter.alerts.files import files, page
 from replymeter.alerts.links import panel_of
 from replymeter.alerts.render import grafana_rule_groups
 from replymeter.alerts.settings import described
@@ -24,7 +23,7 @@ from tests.alerts.promtool import ALERTS
 from tests.end_to_end.parts import part
 
 ROOT = Path(__file__).parents[2]
-FILES = files()
+FILES = {**files(), "docs/alerts.md": page()}
 OF_JOBS = {"ReplymeterTelemetryAbsent", "ReplymeterCardinalityOverflow"}
 every_alert = pytest.mark.parametrize("alert", ALERTS.values(), ids=lambda one: one.name)
 
@@ -114,7 +113,7 @@ def test_amtool_accepts_the_sample_and_routes_by_severity() -> None:
     }  # fmt: skip
 
     subprocess.run([amtool, "check-config", config], timeout=60, check=True, capture_output=True)
-    assert routes == {"critical": "pager", "warning": "chat", "info": "digest"}
+    assert routes == {"critical": "page", "warning": "chat", "info": "digest"}
 
 
 def test_inhibition_names_labels_and_alerts_that_there_are() -> None:
@@ -127,8 +126,14 @@ def test_inhibition_names_labels_and_alerts_that_there_are() -> None:
         for matcher in (rule["source_matchers"][0], rule["target_matchers"][0])
     ]
 
-    assert all(rule["equal"] == list(map(label, KEEP)) for rule in rules)
-    assert all(one and any(re.fullmatch(one[1], name) for name in ALERTS) for one in patterns)
+    collector = (ROOT / "collector-config/prometheus/collector.rules.yaml").read_text()
+    known = {*ALERTS, *re.findall(r"- alert: (\w+)", collector)}
+
+    for rule in rules:
+        of_models = "Replymeter" in rule["source_matchers"][0]
+        own = ["job", "instance", "exporter", "data_type"]
+        assert rule["equal"] == (list(map(label, KEEP)) if of_models else own)
+    assert all(one and any(re.fullmatch(one[1], name) for name in known) for one in patterns)
 
 
 def test_the_operators_object_has_the_same_groups() -> None:
@@ -233,12 +238,3 @@ def test_changes_of_an_alert_reach_the_file() -> None:
     assert rules["ReplymeterErrorRateHigh"]["labels"]["severity"] == "info"
     assert "ReplymeterTruncationAny" not in rules
     assert "ReplymeterTelemetryAbsent" in rules
-
-
-def test_the_command_writes_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`python -m replymeter.alerts`: files with other settings, or 2 and the reason."""
-    assert main([str(tmp_path), "truncated_share=0.02"]) == 0
-    assert "> 0.02" in (tmp_path / "dashboards/prometheus/replymeter.rules.yaml").read_text()
-    assert main([str(tmp_path), "truncated_share=9"]) == 2
-    assert "is not a share" in capsys.readouterr().err
-    assert main([]) == 2

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 from urllib.parse import urlencode
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
@@ -60,6 +60,13 @@ def get(url: str) -> str:
     """The body that *url* answers with."""
     with _OPEN(url, timeout=10) as answer:
         return str(answer.read().decode())
+
+
+def post(url: str, content: Any) -> None:
+    """Send *content* as JSON, which must be taken."""
+    body, kind = json.dumps(content).encode(), {"Content-Type": "application/json"}
+    with _OPEN(Request(url, body, kind), timeout=10) as answer:  # noqa: S310  # http only
+        assert answer.status == 200
 
 
 def eventually(check: Callable[[], object], seconds: float = 30.0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replymeter.alerts import parse
+from replymeter.alerts import groups, parse
 from replymeter.alerts.files import files
 from tests.end_to_end.conftest import Pipeline
 from tests.end_to_end.parts import (
@@ -19,7 +20,9 @@ from tests.end_to_end.parts import (
     collector,
     eventually,
     free_ports,
+    get,
     part,
+    post,
     process,
     prometheus,
 )
@@ -87,8 +90,12 @@ def alerting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pipelin
 
 def _alertmanager(folder: Path, port: int, webhook: int) -> Any:
     text = (ROOT / "dashboards" / "prometheus" / "alertmanager.yaml").read_text()
+    url = f"http://127.0.0.1:{webhook}"
+    receiver = rf"  - name: \1\n    webhook_configs: [{{url: {url}/\1}}]"
+    told, count = re.subn(r"^  - name: (\w+)$", receiver, text, flags=re.MULTILINE)
+    assert count == 3
     config = folder / "alertmanager.yaml"
-    config.write_text(text.replace("127.0.0.1:9099", f"127.0.0.1:{webhook}").replace("30s", "1s"))
+    config.write_text(told.replace("30s", "1s"))
     command = [
         str(part("alertmanager")),
         f"--config.file={config}",
@@ -150,3 +157,49 @@ def test_good_replies_tell_nobody(alerting: tuple[Pipeline, Webhook]) -> None:
     assert pipeline.prometheus.total(f"increase({count}[5m])") >= 20
     assert pipeline.prometheus.series('ALERTS{job="whole"}') == {}
     assert not any(one["labels"].get("job") == "whole" for _, one in webhook.delivered)
+
+
+FAST, MEDIUM, SLOW = (f"TruncationBudgetBurn{speed}" for speed in ("Fast", "Medium", "Slow"))
+TRUNCATED, ANY = "TruncatedFinishesHigh", "TruncationAny"
+INHIBITED = {
+    "all burns": ([FAST, MEDIUM, SLOW, TRUNCATED, ANY], [MEDIUM, SLOW, TRUNCATED, ANY]),
+    "medium": ([MEDIUM, SLOW, TRUNCATED, ANY], [SLOW, TRUNCATED, ANY]),
+    "high": ([SLOW, TRUNCATED, ANY], [ANY]),
+    "refused": (["AuthErrors", "ErrorRateHigh"], ["ErrorRateHigh"]),
+    "limited": (["RateLimited", "ErrorRateHigh"], []),
+}
+"""By the model: what fires, and what of it nobody is told."""
+
+
+def test_one_thing_is_told_once(tmp_path: Path) -> None:
+    """The real Alertmanager inhibits as the sample means it, model by model."""
+    (port,) = free_ports(1)
+    severity = {one.name: one.severity for alerts in groups().values() for one in alerts}
+    alerts = [
+        {
+            "alertname": f"Replymeter{name}",
+            "severity": severity[f"Replymeter{name}"],
+            "job": "shop",
+            "gen_ai_request_model": model,
+        }
+        for model, (firing, _) in INHIBITED.items()
+        for name in firing
+    ]
+    with _alertmanager(tmp_path, port, 9):
+        api = f"http://127.0.0.1:{port}/api/v2/alerts"
+        post(api, [{"labels": labels} for labels in alerts])
+        wanted = {
+            (model, f"Replymeter{name}") for model, (_, out) in INHIBITED.items() for name in out
+        }
+        eventually(lambda: _silenced(api) == wanted)
+
+        assert len(json.loads(get(api))) == len(alerts)
+        assert _silenced(api) == wanted
+
+
+def _silenced(api: str) -> set[tuple[str, str]]:
+    return {
+        (one["labels"]["gen_ai_request_model"], one["labels"]["alertname"])
+        for one in json.loads(get(api))
+        if one["status"]["inhibitedBy"]
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from replymeter import alerts as table
@@ -24,17 +25,40 @@ Prometheus Operator (`dashboards/kubernetes/`) and for Grafana
 
 {alerts}
 
-Alerts that are off are not in the files until `<name>.on=true`. The ones about hours and days read
-`replymeter.recording.rules.yaml`: Grafana's alerts need it in Prometheus too. Cost alerts are
-silent without the cost metrics.
+Alerts that are off are not in the files until `<name>.on=true`. Cost alerts are silent without the
+cost metrics.
+
+## Load them
+
+| into | by |
+|---|---|
+| Prometheus | `rule_files: [dashboards/prometheus/*.rules.yaml]` |
+| the Prometheus Operator | `kubectl apply -f replymeter.prometheusrule.yaml`, of the folder above |
+| Grafana | `replymeter dashboards`, with the dashboards, or its folder `provisioning/alerting` |
+
+**Prometheus' or Grafana's, not both**: who loads both is told everything twice. If Prometheus has
+them, use `replymeter dashboards --no-alerts`. Grafana's alerts about hours and days read
+`replymeter.recording.rules.yaml`, which Prometheus must load for them. In Grafana's own pages these
+rules cannot be edited; the next section says how they are changed.
+
+`dashboards/prometheus/alertmanager.yaml` is a sample for Alertmanager: who is told of which
+severity, and what is not said twice (a budget that burns silences the smaller alerts on the same
+model's truncation; a refused key silences the error rate). A warning never silences a page: rate
+limits do not silence the error rate. `compose.yaml` uses the same file.
+
+**Late data.** What waited in a collector's queue is taken with its own time, but alerts are not
+evaluated again for the past, and neither are the recording rules: an outage of the telemetry is a
+hole in the alerts over hours and days (the burn alerts, *Appeared*, the spikes, the cache), though
+the dashboards, which read the counters, fill it.
 
 ## Change them
 
-Do not edit the files: the next version would undo it. Write your own with what you want different:
+Do not edit the files: the next version would undo it. Say what you want different, in Grafana or in
+files:
 
 ```console
-$ python -m replymeter.alerts my-alerts truncated_share=0.02 \\
-    ReplymeterErrorRateHigh.for=10m ReplymeterTelemetryAbsent.on=true
+$ replymeter dashboards --set truncated_share=0.02 --set ReplymeterErrorRateHigh.for=10m
+$ replymeter dashboards --export my-files --set ReplymeterTelemetryAbsent.on=true
 ```
 
 A name is one of the settings below, or an alert's with `.for`, `.severity` (`critical`, `warning`,
@@ -64,12 +88,16 @@ def files(settings: Settings | None = None) -> dict[str, str]:
         "dashboards/grafana/provisioning/alerting/replymeter.yaml": _yaml(
             render.grafana_file(settings)
         ),
-        "docs/alerts.md": _page(settings),
+        "dashboards/prometheus/alertmanager.yaml": f"# {HEADER}\n{_alertmanager()}",
     }
 
 
+def _alertmanager() -> str:
+    return (resources.files("replymeter.alerts") / "alertmanager.yaml").read_text(encoding="utf-8")
+
+
 def _yaml(content: Any) -> str:
-    import yaml  # noqa: PLC0415  (langchain-core brings it; only who writes files needs it)
+    import yaml  # noqa: PLC0415  # only who writes files needs it
 
     class Dumper(yaml.SafeDumper):
         """Keeps lines as lines, and writes no references."""
@@ -86,7 +114,9 @@ def _yaml(content: Any) -> str:
     return f"# {HEADER}\n{body}"
 
 
-def _page(settings: Settings) -> str:
+def page(settings: Settings | None = None) -> str:
+    """The page docs/alerts.md."""
+    settings = settings or Settings()
     rows = ["| alert | severity | for | fires when | settings |", "|---|---|---|---|---|"]
     rows += [_row(alert) for alerts in table.groups(settings).values() for alert in alerts]
     knobs = ["| setting | default | what it is |", "|---|---|---|"]

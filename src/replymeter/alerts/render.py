@@ -9,6 +9,7 @@ from replymeter import alerts as table
 from replymeter.alerts.links import dashboard_url, panel_of, runbook_url
 from replymeter.alerts.settings import seconds
 from replymeter.alerts.spec import RECORDED_EVERY, RECORDINGS
+from replymeter.dashboards.files import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from replymeter.alerts.spec import Alert
 
 COMPONENT: Final = "replymeter"
-FOLDER: Final = "Replymeter"
 QUERY, FIRES, CONDITION = "query", "fires", "condition"
 
 

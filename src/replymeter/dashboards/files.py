@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 HEADER: Final = (
     "# Generated from src/replymeter/dashboards by `make dashboards`: change it there.\n"
 )
-FOLDER: Final = "Replymeter"
+FOLDER, FOLDER_UID = "Replymeter", "replymeter"
 
 PROVIDER: Final = f"""\
 {HEADER}# For /etc/grafana/provisioning/dashboards/, with the JSON files in the folder of `path`.
@@ -21,7 +21,7 @@ apiVersion: 1
 providers:
   - name: replymeter
     folder: {FOLDER}
-    folderUid: replymeter
+    folderUid: {FOLDER_UID}
     type: file
     allowUiUpdates: false
     options:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
+from replymeter.dashboards.files import FOLDER, FOLDER_UID
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from replymeter.dashboards import Dashboard
 
-FOLDER, FOLDER_UID = "Replymeter", "replymeter"
 TIMEOUT: Final = 15.0  # seconds
 CHANGED: Final = 412
 """Someone else saved the dashboard meanwhile, or its title is taken."""
@@ -129,11 +130,28 @@ def dashboard(grafana: Grafana, board: Dashboard) -> str:
 
 
 def alerts(grafana: Grafana, groups: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Write each group of alert rules, in place of the one of its name; says what was done."""
+    """Make each group of alert rules equal to ours; says what was done.
+
+    Grafana shows them as provisioned: its own pages cannot change them.
+    """
     for group in groups:
         path = f"/api/v1/provisioning/folder/{FOLDER_UID}/rule-groups/{group['title']}"
+        there = grafana.ask("GET", path, missing=True)
+        line = f"alerts {group['title']}: {len(group['rules'])}"
+        if there and there.get("rules") and _holds(there, group):
+            yield f"unchanged  {line}"
+            continue
         grafana.ask("PUT", path, group)
-        yield f"written    alerts {group['title']}: {len(group['rules'])}"
+        yield f"{'updated' if there and there.get('rules') else 'created':<10} {line}"
+
+
+def _holds(theirs: Any, ours: Any) -> bool:
+    """Whether *theirs* is *ours*, with what Grafana adds."""
+    if isinstance(ours, dict):
+        return all(key in theirs and _holds(theirs[key], one) for key, one in ours.items())
+    if isinstance(ours, list):
+        return len(theirs) == len(ours) and all(map(_holds, theirs, ours))
+    return bool(theirs == ours)
 
 
 def prometheus(grafana: Grafana) -> str:

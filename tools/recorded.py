@@ -62,13 +62,13 @@ class Read:
         return read_failure(self.error, self.provider, mid_stream=mid_stream)
 
     def _reading(self, answer: Recording, request: Request) -> Reading:
-        fold = Fold(self.provider, request.choices)
+        fold = Fold(self.provider, request.choices, 0.0)
         try:
             if self.mode == "invoke":
                 self.choices = choices_of(result_of(answer))
             else:
                 for chunk in chunks_of(answer):
-                    fold.add(chunk.message, chunk.generation_info)
+                    fold.add(chunk.message, chunk.generation_info, 0.0)
         except Exception as error:  # noqa: BLE001  # it was recorded
             self.error = error
         if self.mode == "stream" and answer["chunks"]:

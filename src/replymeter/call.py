@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from replymeter.providers import Target
     from replymeter.telemetry import Series
 
+    Look = Callable[[Any], tuple[Any, Any]]
+
 _CALL = create_key("replymeter-call")
 WATCHED = create_key("replymeter-watched")
 _OF_CHUNK = attrgetter("message", "generation_info")
@@ -56,11 +58,8 @@ class Call:
     __slots__ = (
         "_content",
         "_delegated",
-        "_first_chunk",
-        "_first_text",
         "_fold",
-        "_last_chunk",
-        "_last_text",
+        "_looks_closer",
         "_outer",
         "_own_context",
         "_request",
@@ -92,10 +91,7 @@ class Call:
         self._telemetry = instrumentation.telemetry
         self._outer = outer
         self._delegated = False
-        self._first_chunk: float | None = None
-        self._last_chunk = 0.0
-        self._first_text: float | None = None
-        self._last_text = 0.0
+        self._looks_closer = self._settings.chunk_timing or self._settings.content is not None
 
     def start(self, arguments: Mapping[str, Any], *, streamed: bool) -> None:
         """Start the span, with what samplers may look at."""
@@ -141,41 +137,37 @@ class Call:
         if self._settings.content:
             self._content = Content(self._settings.content, messages, self._telemetry)
 
-    def event(self, event: Any) -> None:
-        """Take one event of a native event stream; LangChain reads none after the message's end."""
-        self._take(event, message_and_info)
-        if is_last(event):
-            self.exhausted()
-
-    def chunk(self, chunk: Any) -> None:
-        """Take one `ChatGenerationChunk`: a timestamp, and a look at its metadata."""
-        self._take(chunk, _OF_CHUNK)
-
-    def _take(self, item: Any, look: Callable[[Any], tuple[Any, Any]]) -> None:
+    def chunk(self, item: Any, look: Look = _OF_CHUNK) -> None:
+        """Take one `ChatGenerationChunk`, or what *look* sees as one: this runs once a chunk."""
         now = perf_counter()
-        if self._first_chunk is None:
-            self._first_chunk = now
-        elif self._settings.chunk_timing:
-            self._measure_chunk(now - self._last_chunk)
-        self._last_chunk = now
         try:
-            if self._content is not None:
-                self._content.take(item)
+            if self._looks_closer:
+                self._look_closer(item, now)
             fold = self._fold
             if fold is None:
-                fold = self._fold = Fold(self._target.provider, self._request.choices)
-            if fold.add(*look(item)):
-                if self._first_text is None:
-                    self._first_text = now
-                self._last_text = now
+                fold = self._fold = Fold(self._target.provider, self._request.choices, now)
+            fold.add(*look(item), now)
         except Exception as error:  # noqa: BLE001
             self._telemetry.failed("chunk", error, self._series)
 
-    def _measure_chunk(self, seconds: float) -> None:
-        try:
-            self._record(((names.TIME_PER_OUTPUT_CHUNK, seconds, ()),), None)
-        except Exception as error:  # noqa: BLE001
-            self._telemetry.failed("emit", error, self._series)
+    def event(self, event: Any) -> None:
+        """Take one event of a native event stream; LangChain reads none after the message's end."""
+        self.chunk(event, message_and_info)
+        if is_last(event):
+            self.exhausted()
+
+    def _look_closer(self, item: Any, now: float) -> None:
+        if self._settings.chunk_timing and self._fold is not None:
+            took = now - self._fold.last
+            try:
+                self._record(((names.TIME_PER_OUTPUT_CHUNK, took, ()),), None)
+            except Exception as error:  # noqa: BLE001
+                self._telemetry.failed("emit", error, self._series)
+        if self._content is not None:
+            try:
+                self._content.take(item)
+            except Exception as error:  # noqa: BLE001
+                self._telemetry.failed("content", error, self._series)
 
     def returned(self, result: ChatResult) -> None:
         """The call gave *result*; where it streamed inside, the chunks say more than it."""
@@ -227,7 +219,7 @@ class Call:
         self._telemetry.record(self._series, numbers, response_model, self._own_context)
 
     def _failure(self, error: Exception) -> Failure:
-        mid_stream = self._first_chunk is not None
+        mid_stream = self._fold is not None
         try:
             return read_failure(error, self._target.provider, mid_stream=mid_stream)
         except Exception as broken:  # noqa: BLE001
@@ -264,11 +256,13 @@ class Call:
             return None
 
     def _timing(self, duration: float) -> Timing:
-        first = None if self._first_chunk is None else self._first_chunk - self._started
-        writing = None
-        if self._first_text is not None and self._last_text > self._first_text:
-            writing = self._last_text - self._first_text
-        return Timing(duration=duration, first_chunk=first, writing=writing)
+        fold = self._fold
+        if fold is None:
+            return Timing(duration=duration)
+        writing = None if fold.first_text is None else fold.last_text - fold.first_text
+        return Timing(
+            duration=duration, first_chunk=fold.first - self._started, writing=writing or None
+        )
 
     def _publish(self, said: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, str]:
         """Send what was *written* on an event, give it for the span: each if it was asked for."""

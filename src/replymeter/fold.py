@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages.ai import add_usage
@@ -14,18 +15,52 @@ if TYPE_CHECKING:
     from replymeter.read import RawChoice
 
 _SAID_EACH_TIME = "model_provider"  # most chunks say no more, and no row reads it
+_FIELDS = (
+    "content",
+    "tool_call_chunks",
+    "usage_metadata",
+    "response_metadata",
+    "additional_kwargs",
+    "id",
+)
+_SAID = attrgetter(*_FIELDS)
 _LOGPROBS = "logprobs"  # come in pieces, which belong together
 
 
 class Fold:
-    """What the chunks of one call have said so far.
+    """What the chunks of one call have said so far, and when: seconds of the performance counter.
 
+    `first_text` and `last_text` are of the chunks with text or a tool call; the first is None
+    before there is one.
     Of each key of the metadata the last value that says something is kept. Usage is added as
     LangChain adds it, and the last one kept beside, for servers that repeat running totals
     unasked; where the provider's protocol has them, the last of each count is taken.
     """
 
-    def __init__(self, provider: Provider, choices: int) -> None:
+    __slots__ = (
+        "_added",
+        "_choices",
+        "_empty",
+        "_input",
+        "_kwargs",
+        "_last",
+        "_message_id",
+        "_metadata",
+        "_provider",
+        "_reasons",
+        "_refusals",
+        "_tool_calls",
+        "first",
+        "first_text",
+        "last",
+        "last_text",
+        "running_totals",
+    )
+
+    def __init__(self, provider: Provider, choices: int, now: float) -> None:
+        self.first = self.last = now
+        self.first_text: float | None = None
+        self.last_text = now
         self.running_totals = False
         self._provider = provider
         self._choices = choices
@@ -40,28 +75,26 @@ class Fold:
         self._added: Any = None
         self._last: Any = None
 
-    def add(self, message: Any, info: Any) -> bool:
-        """Fold one chunk's *message* and *info*; True when it carries text or a tool call."""
-        writes = False
-        content = message.content
-        if content:
-            self._empty = False
-            writes = type(content) is str or self._has_text(content)
-        if getattr(message, "tool_call_chunks", None):
-            self._tool_calls = writes = True
-        usage = getattr(message, "usage_metadata", None)
+    def add(self, message: Any, info: Any, now: float) -> None:
+        """Fold one chunk's *message* and *info*, which came *now*."""
+        self.last = now
+        try:
+            said: Any = _SAID(message)
+        except AttributeError:  # not of an assistant
+            said = [getattr(message, field, None) for field in _FIELDS]
+        content, calls, usage, metadata, kwargs, identity = said
+        if content or calls:
+            self._write(content, calls, now)
         if usage:
             self._count(usage)
-        metadata = message.response_metadata
         if info:
             metadata = {**info, **metadata}
         if metadata and (len(metadata) > 1 or _SAID_EACH_TIME not in metadata):
             self._keep(metadata)
-        if message.additional_kwargs:
-            self._kwargs.update({k: v for k, v in message.additional_kwargs.items() if v})
-        if message.id is not None:
-            self._message_id = message.id
-        return writes
+        if kwargs:
+            self._kwargs.update({k: v for k, v in kwargs.items() if v})
+        if identity is not None:
+            self._message_id = identity
 
     def choices(self) -> list[RawChoice]:
         """The choices so far, as `read` takes them; several when several were asked for."""
@@ -80,6 +113,16 @@ class Fold:
             {**shared, "response_metadata": {**self._metadata, key: reason}}
             for reason in self._reasons[: self._choices]
         ]
+
+    def _write(self, content: Any, calls: Any, now: float) -> None:
+        if content:
+            self._empty = False
+        if calls:
+            self._tool_calls = True
+        if type(content) is str or self._has_text(content) or calls:
+            self.last_text = now
+            if self.first_text is None:
+                self.first_text = now
 
     def _keep(self, metadata: Mapping[str, Any]) -> None:
         for key, value in metadata.items():

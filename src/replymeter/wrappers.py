@@ -6,7 +6,7 @@ current; between them the consumer's code runs in its own context.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from contextvars import Token
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,14 @@ from replymeter.layers import suppressed
 from replymeter.marks import MARK, Instrumentation, Mark
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterable,
+        AsyncIterator,
+        Callable,
+        Iterable,
+        Iterator,
+    )
 
     from langchain_core.language_models import BaseChatModel
     from opentelemetry.context import Context
@@ -29,6 +36,21 @@ if TYPE_CHECKING:
 
 
 _END = object()
+
+
+def _switch() -> tuple[Callable[[Context], Any], Callable[[], Context], Callable[[Any], None]]:
+    """What makes a context current, says which one is, and undoes it.
+
+    Of OpenTelemetry's variable itself where it is a `ContextVar`: they run once a chunk.
+    """
+    token: Any = attach(get_current())
+    detach(token)
+    if isinstance(token, Token):
+        return token.var.set, token.var.get, token.var.reset
+    return attach, get_current, detach
+
+
+_enter, _current, _reset = _switch()
 
 
 class Wrapped:
@@ -76,35 +98,24 @@ class Wrapped:
         return call
 
 
-def _within(call: Call, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    token = attach(call.context)
-    try:
-        return function(*args, **kwargs)
-    finally:
-        detach(token)
-
-
-def _next(call: Call, steps: Any) -> Any:
-    token = attach(call.context)
-    try:
-        return next(steps, _END)
-    finally:
-        call.context = _leave(token)  # what the provider made current is so at its next step
-
-
 def _leave(token: Any) -> Context:
     """Make current what was so before, and give what was so until now."""
     # A coroutine that dies with its event loop is closed in a foreign context, in which nothing of
-    # ours is current; `detach` would log an error.
-    left = get_current()
-    if not isinstance(token, Token):
-        detach(token)
-        return left
+    # ours is current.
+    left = _current()
     try:  # noqa: SIM105  # `suppress` is slower, and this runs once a chunk
-        token.var.reset(token)
+        _reset(token)
     except ValueError:
         pass
     return left
+
+
+def _within(call: Call, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    token = _enter(call.context)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        _leave(token)
 
 
 def _generate(original: Method, wrapped: Wrapped) -> Method:
@@ -130,7 +141,7 @@ def _agenerate(original: Method, wrapped: Wrapped) -> Method:
         call = wrapped.begin(self, args, kwargs, streamed=False)
         if call is None:
             return await original(self, *args, **kwargs)
-        token = attach(call.context)
+        token = _enter(call.context)
         try:
             result = await original(self, *args, **kwargs)
         except BaseException as error:
@@ -157,7 +168,14 @@ def _stream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunk) -
             return
         try:
             steps = iter(_within(call, original, self, *args, **kwargs))
-            while (item := _next(call, steps)) is not _END:
+            while True:
+                token = _enter(call.context)
+                try:
+                    item = next(steps, _END)
+                finally:
+                    call.context = _leave(token)  # made current by the provider: for its next step
+                if item is _END:
+                    break
                 observe(call, item)
                 yield item
         except BaseException as error:
@@ -179,11 +197,11 @@ def _inside(model: BaseChatModel, items: Iterable[Any], observe: Observe) -> Ite
         return (yield from items)
     steps = iter(items)
     while True:
-        token = attach(set_value(WATCHED, outer))
+        token = _enter(set_value(WATCHED, outer))
         try:
             item = next(steps, _END)
         finally:
-            detach(token)
+            _leave(token)
         if item is _END:
             return None
         observe(outer, item)
@@ -197,21 +215,29 @@ def _unwatched(model: BaseChatModel) -> Call | None:
     return call if entered and get_value(WATCHED) is not call else None
 
 
-def _astream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunk) -> Method:
-    async def measured(self: BaseChatModel, args: Any, kwargs: Any) -> AsyncIterator[Any]:
+def _astream(  # noqa: PLR0915  # one frame for all: it runs once a chunk
+    original: Method, wrapped: Wrapped, observe: Observe = Call.chunk
+) -> Method:
+    async def measured(  # noqa: PLR0915
+        self: BaseChatModel, args: Any, kwargs: Any
+    ) -> AsyncIterator[Any]:
         call = wrapped.begin(self, args, kwargs, streamed=True)
         if call is None:
-            inside = _ainside(self, original(self, *args, **kwargs), observe)
-            try:
-                async for item in inside:
+            async with aclosing(_ainside(self, original(self, *args, **kwargs), observe)) as items:
+                async for item in items:
                     yield item
-            finally:
-                await _aclose(inside)
             return
         steps: Any = None
         try:
             steps = _within(call, original, self, *args, **kwargs).__aiter__()
-            while (item := await _anext(call, steps)) is not _END:
+            while True:
+                token = _enter(call.context)
+                try:
+                    item = await steps.__anext__()
+                except StopAsyncIteration:
+                    break
+                finally:
+                    call.context = _leave(token)
                 observe(call, item)
                 yield item
         except BaseException as error:
@@ -230,24 +256,14 @@ def _astream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunk) 
     return _astream
 
 
-async def _anext(call: Call, steps: Any) -> Any:
-    token = attach(call.context)
-    try:
-        return await steps.__anext__()
-    except StopAsyncIteration:
-        return _END
-    finally:
-        call.context = _leave(token)
-
-
 async def _ainside(
     model: BaseChatModel, items: AsyncIterable[Any], observe: Observe
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any, None]:
     outer = _unwatched(model)
     steps = items.__aiter__()
     try:
         while True:
-            token = attach(set_value(WATCHED, outer)) if outer is not None else None
+            token = _enter(set_value(WATCHED, outer)) if outer is not None else None
             try:
                 item = await steps.__anext__()
             except StopAsyncIteration:

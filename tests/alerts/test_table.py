@@ -43,7 +43,7 @@ def test_an_expression_parses_and_names_what_there_is(alert: Alert) -> None:
     """Every metric in it is one of the conventions', or recorded."""
     tree = promql_parser.parse(alert.expr)
     written = re.findall(
-        r"(?<![\w:])((?:replymeter|gen_ai_client|environment_job)[\w:]+)\b", alert.expr
+        r"(?<![\w:])((?:replymeter|gen_ai_client|environment_job)[\w:]+[A-Za-z0-9])\b", alert.expr
     )
     known = {one.name for one in RECORDINGS}
     for metric in names.METRICS:

@@ -111,8 +111,6 @@ def _absent(settings: Settings) -> Alert:
 
 
 def _overflow() -> Alert:
-    counters = "|".join(one.prometheus for one in names.METRICS if one.kind == "counter")
-    over = f'{{__name__=~"{counters}", {promql.equal(promql.OVERFLOW, "true")}}}'
     capped = (
         promql.select(names.FINISH_REASON_COUNT, promql.equal(label, names.OTHER))
         for label in (names.REQUEST_MODEL, names.SERVER_ADDRESS)
@@ -123,7 +121,10 @@ def _overflow() -> Alert:
         severity="warning",
         hold="5m",
         expr="\nor\n".join(
-            (f"count{promql.grouping(*JOB)} ({over}) > 0", *(f"{one} > 0" for one in grew))
+            (
+                f"count{promql.grouping(*JOB)} ({promql.overflow()}) > 0",
+                *(f"{one} > 0" for one in grew),
+            )
         ),
         summary="A process has too many models, addresses or series: some are added up as one.",
         description=f"{WHERE} has more than {names.LABEL_CAP} models or addresses, or more series "

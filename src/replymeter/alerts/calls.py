@@ -27,12 +27,12 @@ from replymeter.conventions import (
     Metric,
 )
 from replymeter.dashboards.promql import (
+    FAILED,
     any_of,
     equal,
     grouped,
     increase,
     label,
-    none_of,
     quantile,
     select,
     total,
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from replymeter.alerts.settings import Settings
 
 DASHBOARD: Final = "latency-errors"
-FAILED: Final = none_of(ERROR_TYPE, ("", "content_filter"))
 REFUSED: Final = any_of(ERROR_TYPE, ("authentication", "permission_denied"))
 
 
@@ -76,8 +75,8 @@ def _given_up(settings: Settings) -> Alert:
     )
 
 
-def _failed(settings: Settings, matcher: str, limit: float) -> str:
-    failed = grown(DURATION, matcher, window=settings.window, part="count")
+def _failed(settings: Settings, limit: float, *matchers: str) -> str:
+    failed = grown(DURATION, *matchers, window=settings.window, part="count")
     calls = grown(DURATION, window=settings.window, part="count")
     return over(settings, failed, calls, limit)
 
@@ -87,7 +86,7 @@ def _errors(settings: Settings) -> Alert:
         name="ReplymeterErrorRateHigh",
         severity="critical",
         hold="5m",
-        expr=_failed(settings, FAILED, settings.error_share),
+        expr=_failed(settings, settings.error_share, *FAILED),
         summary="Many calls fail.",
         description=f"{SHARE} of the calls of {WHO} failed in the last {settings.window}.",
         dashboard=DASHBOARD,
@@ -101,7 +100,7 @@ def _rate_limited(settings: Settings) -> Alert:
         name="ReplymeterRateLimited",
         severity="warning",
         hold="5m",
-        expr=_failed(settings, equal(ERROR_TYPE, "rate_limit"), settings.rate_limited_share),
+        expr=_failed(settings, settings.rate_limited_share, equal(ERROR_TYPE, "rate_limit")),
         summary="Calls end in the provider's rate limit, after its package's own retries.",
         description=f"{SHARE} of the calls of {WHO} ended in a rate limit in the last "
         f"{settings.window}, after the retries of the provider's package.",

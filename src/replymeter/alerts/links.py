@@ -5,20 +5,14 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from replymeter import conventions as names
 from replymeter.alerts.spec import KEEP
-from replymeter.dashboards import DASHBOARDS, promql
+from replymeter.dashboards import DASHBOARDS, board, promql
 
 if TYPE_CHECKING:
     from replymeter.alerts.settings import Settings
     from replymeter.alerts.spec import Alert
 
-VARIABLES: Final = {
-    promql.ENVIRONMENT: "environment",
-    promql.JOB: "job",
-    names.PROVIDER_NAME: "provider",
-    names.REQUEST_MODEL: "model",
-}
+VARIABLES: Final = {one.label: one.name for one in board.VARIABLES}
 """The dashboards' variable of each label."""
 
 

@@ -12,10 +12,6 @@ from replymeter.dashboards.parts import NEVER, NO_PRICES, SHARE, UNKNOWN
 from replymeter.dashboards.promql import any_of, equal, select
 from replymeter.dashboards.scope import INTERVAL, RANGE, SCOPE, legend
 
-PREFIXES: Final = sorted({f"{metric.name.split('.')[0]}_.+" for metric in names.METRICS})
-OVERFLOW: Final = (any_of("__name__", PREFIXES), *SCOPE[:2], equal(promql.OVERFLOW, "true"))
-"""Series that have lost their labels but for those of the process."""
-
 SEEN: Final = f"timestamp({select(names.FINISH_REASON_COUNT, *SCOPE, scope.reason('stop'))})"
 """When each process was last heard: `instrument()` creates this series."""
 
@@ -55,7 +51,7 @@ OWN: Final = (
         says="Series that hold what was over the SDK's limit of series (`otel_metric_overflow`)"
         ": their labels are lost, and a block or a truncation can hide there. Fewer models or "
         "servers a process, or a view with a higher limit.",
-        expr=f"count({{{', '.join(OVERFLOW)}}})",
+        expr=f"count({promql.overflow(*SCOPE[:2])})",
         steps=NEVER,
         decimals=0,
         empty="None",

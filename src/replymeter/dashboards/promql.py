@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from replymeter.conventions import FINISH_REASON
+from replymeter.conventions import ERROR_TYPE, FINISH_REASON, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,6 +79,17 @@ def at_most(metric: Metric, bound: float) -> str:
 ANSWERED: Final = none_of(FINISH_REASON, ("error", "cancelled", "abandoned"))
 """The endings that shares of truncated and blocked replies are of: who counts failed calls, too,
 hides a truncation behind a storm of rate limits."""
+
+
+FAILED: Final = (unequal(ERROR_TYPE, ""), unequal(ERROR_TYPE, "content_filter"))
+"""The calls that failed: a block that came as an exception is a block, not a failure."""
+
+_OURS: Final = sorted({f"{metric.name.split('.')[0]}_.+" for metric in METRICS})
+
+
+def overflow(*matchers: str) -> str:
+    """The series over the SDK's limit; they have lost their labels but for the process' own."""
+    return f"{{{', '.join((any_of('__name__', _OURS), *matchers, equal(OVERFLOW, 'true')))}}}"
 
 
 def select(metric: Metric, *matchers: str, part: Part | None = None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from replymeter import conventions as names
 from replymeter.dashboards import promql
-from replymeter.dashboards.promql import any_of, equal, match, select, share, total, unequal
+from replymeter.dashboards.promql import any_of, equal, match, select, share, total
 
 if TYPE_CHECKING:
     from replymeter.conventions import Metric
@@ -32,8 +32,6 @@ SCOPE: Final = (
 
 MODEL: Final = (names.PROVIDER_NAME, names.REQUEST_MODEL)
 
-FAILED: Final = (unequal(names.ERROR_TYPE, ""), unequal(names.ERROR_TYPE, "content_filter"))
-"""A block that came as an exception is a block, not a failure."""
 GAVE_UP: Final = any_of(names.FINISH_REASON, ("cancelled", "abandoned"))
 
 
@@ -86,7 +84,7 @@ def of_endings(window: str, *matchers: str, by: tuple[str, ...] = ()) -> str:
 
 def failed(window: str, *by: str) -> str:
     """The share of calls that raised an error."""
-    return share(calls(window, *FAILED, by=by), calls(window, by=by))
+    return share(calls(window, *promql.FAILED, by=by), calls(window, by=by))
 
 
 def usage_seen(window: str, *by: str) -> str:

@@ -7,6 +7,7 @@ children (they skip the exit's hooks), and `fork`, after which the child counts 
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import signal
 import sys
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 SECONDS = 5.0
 """How long leaving may take, whatever the collector does."""
 
+_SLICE = 0.2  # seconds: how often who waits looks whether to hurry
 _HURRY = 0.1  # seconds between exports once SIGTERM was seen: anything may end the process now
 _BEFORE_OTHERS = 2.0  # seconds that the earlier handler of SIGTERM waits for a collector
 _LAST = -1000  # multiprocessing runs its finalizers by priority, this one after the others
@@ -36,6 +38,34 @@ _LOST = (
 )
 
 
+class Patience:
+    """How long a collector that is away is waited for: *seconds*, or None for as long as it takes.
+
+    `refused` is what one that was there did not want.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self.refused = 0
+        self._seconds = seconds
+        self._hurry_until = 0.0
+
+    def end(self) -> float:
+        """When it is over, on the monotonic clock, for who begins to wait now."""
+        return math.inf if self._seconds is None else time.monotonic() + self._seconds
+
+    def hurry(self) -> None:
+        """Somebody waits for the end: try again at once, and often."""
+        self._hurry_until = time.monotonic() + SECONDS  # no lock: safe in a signal handler
+
+    def wait(self, seconds: float) -> None:
+        """Wait before the next try; short while somebody hurries."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(_SLICE)
+            if time.monotonic() < self._hurry_until:
+                return
+
+
 class Signal:
     """One signal's way out, traces or metrics: how to `flush` it, and how to `stop` it.
 
@@ -44,11 +74,19 @@ class Signal:
     """
 
     def __init__(
-        self, flush: Callable[[], Any], stop: Callable[[], Any], failed: Callable[[], int]
+        self,
+        flush: Callable[[], Any],
+        stop: Callable[[], Any],
+        failed: Callable[[], int],
+        patience: Patience,
     ) -> None:
         self._jobs = {"flush": flush, "stop": stop}
-        self.failed = failed
+        self._failed, self._patience = failed, patience
         self.begin()
+
+    def failed(self) -> int:
+        """How often something could not be sent; more than before means that something was not."""
+        return self._failed() + self._patience.refused
 
     def begin(self) -> None:
         """Start the thread; again in a forked child, which has only the one that forked."""
@@ -60,6 +98,7 @@ class Signal:
     def ask(self, job: str) -> threading.Event:
         """Have it done; the event is set when it is."""
         done = threading.Event()
+        self._patience.hurry()
         self._asked.put((job, done))  # safe in a signal handler
         return done
 
@@ -104,6 +143,9 @@ class Leaving:
         self._hurrying = False
         for one in self._signals:
             one.begin()
+        celery: Any = sys.modules.get("celery.signals")
+        if celery:  # its pool's processes end by `os._exit`, after this only
+            celery.worker_process_shutdown.connect(self._left_by_celery, weak=False)
 
     def flush(self, seconds: float = SECONDS) -> bool:
         """Send what waits; False when not all of it was sent in time."""
@@ -120,6 +162,9 @@ class Leaving:
                 LOG.warning(_LOST, seconds)
         finally:
             self.release()
+
+    def _left_by_celery(self, **_: object) -> None:
+        self.leave()
 
     def _all(self, job: str, seconds: float) -> bool:
         end = time.monotonic() + seconds
@@ -164,6 +209,18 @@ class Leaving:
                 self.flush()
 
         threading.Thread(target=hurry, name="replymeter-hurry", daemon=True).start()
+        self._watch_raise_signal()
+
+    def _watch_raise_signal(self) -> None:
+        """Uvicorn puts the default back after its graceful stop, and raises the signal again."""
+        plain = signal.raise_signal
+
+        def raise_signal(signalnum: int, /) -> None:
+            if signalnum == signal.SIGTERM and signal.getsignal(signalnum) is signal.SIG_DFL:
+                self.leave()
+            plain(signalnum)
+
+        signal.raise_signal = raise_signal
 
 
 def _in_multiprocessing_children(leaving: Leaving) -> None:

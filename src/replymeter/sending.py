@@ -22,7 +22,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from replymeter.leaving import Leaving, Signal
+from replymeter.leaving import Leaving, Patience, Signal
 from replymeter.telemetry import zero_after_fork
 
 if TYPE_CHECKING:
@@ -94,27 +94,31 @@ class Reader(PeriodicExportingMetricReader):
 
 
 def tracer_provider(
-    make: Callable[[], SpanExporter], resource: Resource, queue: int | None
+    make: Callable[[], SpanExporter], patience: Patience, resource: Resource, queue: int | None
 ) -> tuple[TracerProvider, Signal]:
     """A provider that sends spans through what *make* makes, and its way out."""
     exporter = Spans(make)
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter, queue))
-    return provider, Signal(provider.force_flush, provider.shutdown, lambda: exporter.failed)
+    flush, stop = provider.force_flush, provider.shutdown
+    return provider, Signal(flush, stop, lambda: exporter.failed, patience)
 
 
 class Meters:
     """A meter provider that sends through what *make* makes, every *interval* milliseconds."""
 
     def __init__(
-        self, make: Callable[[], MetricExporter], resource: Resource, interval: float | None
+        self,
+        make: Callable[[], MetricExporter],
+        patience: Patience,
+        resource: Resource,
+        interval: float | None,
     ) -> None:
         self._make, self._interval = make, interval
         self._readers = [self._reader()]  # the provider keeps this list: a child changes it
         self.provider = MeterProvider(self._readers, resource=resource, shutdown_on_exit=False)
-        self.signal = Signal(
-            self.provider.force_flush, self.provider.shutdown, lambda: self._exporter.failed
-        )
+        flush, stop = self.provider.force_flush, self.provider.shutdown
+        self.signal = Signal(flush, stop, lambda: self._exporter.failed, patience)
 
     def _reader(self) -> Reader:
         self._exporter = Metrics(self._make())

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import metrics, trace
 
 from replymeter import otlp
-from replymeter.leaving import SECONDS, Leaving, warn_of_uwsgi
+from replymeter.leaving import SECONDS, Leaving, Patience, warn_of_uwsgi
 from replymeter.telemetry import LOG, SILENT, nobody_listens, zero_after_set_up
 
 if TYPE_CHECKING:
@@ -23,10 +22,16 @@ EXPORT_INTERVAL_MILLIS = 15_000
 """How often metrics are sent, unless `OTEL_METRIC_EXPORT_INTERVAL` says otherwise."""
 
 TRY_SECONDS = 60
-"""How long a collector that is away is tried; `OTEL_EXPORTER_OTLP_TIMEOUT` wins."""
+"""How long an answer is waited for, and counts are tried; `OTEL_EXPORTER_OTLP_TIMEOUT` wins."""
 
 QUEUE = 65_536
 """How many spans wait meanwhile; `OTEL_BSP_MAX_QUEUE_SIZE` wins."""
+
+# Names of what makes a session that signs in: then theirs is used, which does not wait.
+_OWN_SESSION = tuple(
+    f"OTEL_PYTHON_EXPORTER_OTLP_HTTP_{signal}CREDENTIAL_PROVIDER"
+    for signal in ("", "TRACES_", "METRICS_")
+)
 
 _KEPT = "replymeter.start: the provider that is set up already (%s) is kept; %s go there."
 
@@ -61,10 +66,10 @@ def start() -> Started:
     `OTEL_TRACES_EXPORTER` and `OTEL_METRICS_EXPORTER` (`otlp`, `none`), `OTEL_SDK_DISABLED` and
     their kin are heeded. A provider that is set up already is kept, with a log line.
 
-    A collector that is away for half a minute costs nothing. What waits is sent, in 5 seconds at
-    most, when the process ends: at exit, on SIGTERM (an earlier handler is called, too), in the
-    children of `multiprocessing`. A forked child counts from 0 under an instance id of its own
-    (with an SDK of 1.43 or newer).
+    A collector that is away costs nothing: 65,536 spans wait for it. What waits is sent, in 5
+    seconds at most, when the process ends: at exit, on SIGTERM (an earlier handler is called,
+    too), in the children of `multiprocessing` and of Celery. A forked child counts from 0 under an
+    instance id of its own (with an SDK of 1.43 or newer).
 
     Returns:
         What was set up, to flush it or shut it down.
@@ -80,13 +85,20 @@ def start() -> Started:
     if not any(wanted.values()):
         nobody_listens()
     return _set_up(
-        _exporter(otlp.TRACES, wanted[otlp.TRACES], trace.get_tracer_provider()),
-        _exporter(otlp.METRICS, wanted[otlp.METRICS], metrics.get_meter_provider()),
+        _way(otlp.TRACES, wanted[otlp.TRACES], trace.get_tracer_provider()),
+        _way(otlp.METRICS, wanted[otlp.METRICS], metrics.get_meter_provider()),
     )
 
 
-def _set_up(traces: Callable[[], Any] | None, counts: Callable[[], Any] | None) -> Started:
-    """Set up traces and metrics by what makes their exporters; None is left as it is."""
+class _Way(NamedTuple):
+    """How a signal goes out: what makes its exporter, and how long a collector is waited for."""
+
+    make: Callable[[], Any]
+    patience: Patience
+
+
+def _set_up(traces: _Way | None, counts: _Way | None) -> Started:
+    """Set up traces and metrics; None is left as it is."""
     if traces is None and counts is None:
         return Started(None, None)
     from replymeter import sending
@@ -95,11 +107,11 @@ def _set_up(traces: Callable[[], Any] | None, counts: Callable[[], Any] | None) 
     resource = otlp.resource()
     tracer_provider, meters, signals = None, None, []
     if traces is not None:
-        tracer_provider, signal = sending.tracer_provider(traces, resource, _queue())
+        tracer_provider, signal = sending.tracer_provider(*traces, resource, _queue())
         trace.set_tracer_provider(tracer_provider)
         signals.append(signal)
     if counts is not None:
-        meters = sending.Meters(counts, resource, _interval())
+        meters = sending.Meters(*counts, resource, _interval())
         metrics.set_meter_provider(meters.provider)
         signals.append(meters.signal)
         zero_after_set_up()
@@ -109,8 +121,8 @@ def _set_up(traces: Callable[[], Any] | None, counts: Callable[[], Any] | None) 
     return Started(tracer_provider, meters.provider if meters else None, leaving)
 
 
-def _exporter(signal: str, protocol: str | None, there: object) -> Callable[[], Any] | None:
-    """What makes the exporter; None where none is wanted, or a provider is *there* already."""
+def _way(signal: str, protocol: str | None, there: object) -> _Way | None:
+    """None where none is wanted, or a provider is *there* already."""
     if protocol is None:
         return None
     if not isinstance(there, SILENT):
@@ -118,7 +130,18 @@ def _exporter(signal: str, protocol: str | None, there: object) -> Callable[[], 
         return None
     given = otlp.setting(signal, "TIMEOUT")  # the exporter reads it itself
     options = {} if given else {"timeout": TRY_SECONDS}
-    return partial(otlp.exporter, signal, protocol, **options)
+    # Spans wait as long as the queue has room; counts are all in the next export again.
+    waits = None if signal == otlp.TRACES else float(TRY_SECONDS)
+    patience = Patience(0.0 if given else waits)
+
+    def make() -> Any:
+        if protocol == otlp.HTTP and not any(map(os.environ.get, _OWN_SESSION)):
+            from replymeter.session import Session
+
+            return otlp.exporter(signal, protocol, session=Session(patience), **options)
+        return otlp.exporter(signal, protocol, **options)
+
+    return _Way(make, patience)
 
 
 def _interval() -> float | None:

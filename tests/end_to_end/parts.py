@@ -174,7 +174,8 @@ def collector(
     for override in overrides:
         command += ["--config", f"yaml:{override}"]
     with process(command, log, answers(f"http://127.0.0.1:{health}/"), env) as running:
-        yield Collector(running, int(env["REPLYMETER_GRPC_PORT"]), http, own, spans_file, log)
+        grpc, http = (int(env[f"REPLYMETER_{name}_PORT"]) for name in ("GRPC", "HTTP"))
+        yield Collector(running, grpc, http, own, spans_file, log)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc  # type: ignore[import-untyped]
@@ -14,18 +13,18 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from replymeter import conventions as names
 from tests.end_to_end import certificates
 from tests.end_to_end.calls_app import CANARY, HTTP_SPAN
+from tests.end_to_end.chain import TOKEN, run_agent, run_gateway
 from tests.end_to_end.conftest import Pipeline, finish
-from tests.end_to_end.parts import Collector, collector, eventually, free_ports
+from tests.end_to_end.parts import eventually, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.end_to_end.parts import Prometheus
+    from tests.end_to_end.parts import Collector, Prometheus
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(180)]
 
-TOKEN = "a-token-of-this-test"
 PLAIN = ("openai/ok/invoke", "openai/ok/stream", "openai/tool_calls/invoke", "mistralai/ok/invoke")
 KEPT = (
     "openai/length/invoke",
@@ -39,12 +38,6 @@ KEPT = (
     "vertexai/safety/stream",
 )
 CERTIFICATE = {"private_key": "key.pem", "certificate_chain": "cert.pem"}
-_FILE = "exporters: {{file: {{path: '{}', flush_interval: 100ms}}}}"
-
-
-def pipelines(exporters: str, name: str) -> str:
-    """An override: what the traces pipeline of this name exports to."""
-    return f"service: {{pipelines: {{{name}: {{exporters: [{exporters}]}}}}}}"
 
 
 @pytest.fixture(scope="module")
@@ -53,45 +46,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("agent")
     certificates.write(folder / "tls")
     return folder
-
-
-@contextmanager
-def run_gateway(mine: Path, tls: Path, database: Prometheus, port: int) -> Iterator[Collector]:
-    """The gateway, its own peer; a file in the place of the trace store."""
-    (peer,) = free_ports(1)
-    environment = {
-        "REPLYMETER_GRPC_PORT": str(port),
-        "REPLYMETER_GATEWAY_TOKEN": TOKEN,
-        "REPLYMETER_GATEWAY_PEERS": f"[127.0.0.1:{peer}]",
-        "REPLYMETER_PEER_PORT": str(peer),
-        "REPLYMETER_PROMETHEUS_URL": database.url,
-        "REPLYMETER_PROMETHEUS_TOKEN": TOKEN,
-        "REPLYMETER_TRACE_STORE": "127.0.0.1:1",
-        "REPLYMETER_TLS_DIR": str(tls),
-        "REPLYMETER_SAMPLING_PERCENTAGE": "0",
-        "REPLYMETER_DECISION_WAIT": "2s",
-        "REPLYMETER_SPAN_METRICS_INTERVAL": "1s",
-    }
-    file = _FILE.format(mine / "spans.jsonl")
-    with collector(
-        "gateway.yaml", mine, environment, file, pipelines("file", "traces/sample")
-    ) as running:
-        yield running
-
-
-@contextmanager
-def run_agent(mine: Path, tls: Path, gateway: int) -> Iterator[Collector]:
-    """The agent; what it sends to the gateway it writes to a file, too."""
-    environment = {
-        "REPLYMETER_GATEWAY": f"127.0.0.1:{gateway}",
-        "REPLYMETER_GATEWAY_TOKEN": TOKEN,
-        "REPLYMETER_TLS_DIR": str(tls),
-    }
-    file = _FILE.format(mine / "spans.jsonl")
-    with collector(
-        "agent.yaml", mine, environment, file, pipelines("otlp_grpc/gateway, file", "traces")
-    ) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,68 @@
+"""agent.yaml and gateway.yaml with TLS and a token between them, as several tests run them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.end_to_end.parts import Collector, collector, free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.end_to_end.parts import Prometheus
+
+TOKEN = "a-token-of-this-test"
+_FILE = "exporters: {{file: {{path: '{}', flush_interval: 100ms}}}}"
+
+
+def pipelines(exporters: str, name: str) -> str:
+    """An override: what the traces pipeline of this name exports to."""
+    return f"service: {{pipelines: {{{name}: {{exporters: [{exporters}]}}}}}}"
+
+
+@contextmanager
+def run_gateway(
+    mine: Path, tls: Path, database: Prometheus, port: int, **more: str
+) -> Iterator[Collector]:
+    """The gateway, its own peer; a file in the place of the trace store.
+
+    *more* are variables of its configuration, and win.
+    """
+    (peer,) = free_ports(1)
+    environment = {
+        "REPLYMETER_GRPC_PORT": str(port),
+        "REPLYMETER_GATEWAY_TOKEN": TOKEN,
+        "REPLYMETER_GATEWAY_PEERS": f"[127.0.0.1:{peer}]",
+        "REPLYMETER_PEER_PORT": str(peer),
+        "REPLYMETER_PROMETHEUS_URL": database.url,
+        "REPLYMETER_PROMETHEUS_TOKEN": TOKEN,
+        "REPLYMETER_TRACE_STORE": "127.0.0.1:1",
+        "REPLYMETER_TLS_DIR": str(tls),
+        "REPLYMETER_SAMPLING_PERCENTAGE": "0",
+        "REPLYMETER_DECISION_WAIT": "2s",
+        "REPLYMETER_SPAN_METRICS_INTERVAL": "1s",
+        **more,
+    }
+    file = _FILE.format(mine / "spans.jsonl")
+    with collector(
+        "gateway.yaml", mine, environment, file, pipelines("file", "traces/sample")
+    ) as running:
+        yield running
+
+
+@contextmanager
+def run_agent(mine: Path, tls: Path, gateway: int, **more: str) -> Iterator[Collector]:
+    """The agent; what it sends to the gateway it writes to a file, too."""
+    environment = {
+        "REPLYMETER_GATEWAY": f"127.0.0.1:{gateway}",
+        "REPLYMETER_GATEWAY_TOKEN": TOKEN,
+        "REPLYMETER_TLS_DIR": str(tls),
+        **more,
+    }
+    file = _FILE.format(mine / "spans.jsonl")
+    with collector(
+        "agent.yaml", mine, environment, file, pipelines("otlp_grpc/gateway, file", "traces")
+    ) as running:
+        yield running

@@ -11,8 +11,8 @@ from replymeter import otlp
 from replymeter.check import verdicts
 from replymeter.check.run import _sent
 from tests.end_to_end import certificates
+from tests.end_to_end.chain import TOKEN, run_gateway
 from tests.end_to_end.parts import eventually, free_ports
-from tests.end_to_end.test_agent_and_gateway import TOKEN, run_gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

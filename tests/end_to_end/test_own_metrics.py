@@ -13,8 +13,8 @@ from replymeter import otlp
 from replymeter.check.sending import Sender
 from tests import otlp_servers
 from tests.end_to_end import certificates
+from tests.end_to_end.chain import TOKEN, run_gateway
 from tests.end_to_end.parts import CONFIG, collector, eventually, free_ports, prometheus
-from tests.end_to_end.test_agent_and_gateway import TOKEN, run_gateway
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,6 +21,12 @@ BURST = 10_000
 CHILDREN, EACH = 3, 100
 
 
+def say(word: str) -> None:
+    """To whoever waits for it."""
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
 def calls(llm: BaseChatModel, seconds: float, rate: float) -> None:
     """Make them."""
     begun = time.monotonic()
@@ -62,9 +68,9 @@ def main() -> None:
     """Call, and end."""
     setup, notes, seconds, rate, end = sys.argv[1:]
     llm = set_up(setup, notes)
-    print("begins", flush=True)
+    say("begins")
     calls(llm, float(seconds), float(rate))
-    print("made", flush=True)
+    say("made")
     if end == "os._exit":
         os._exit(0)
     if end == "exception":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery import Celery
+from celery import Celery  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from pathlib import Path

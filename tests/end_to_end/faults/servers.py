@@ -41,7 +41,7 @@ async def answer() -> str:
     return str((await llm.ainvoke("hello")).text)
 
 
-@celery.task(name=TASK)
+@celery.task(name=TASK)  # type: ignore[untyped-decorator]
 def ask() -> None:
     """For Celery."""
     llm.invoke("hello")

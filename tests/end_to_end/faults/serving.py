@@ -82,8 +82,9 @@ def uvicorn(*more: str) -> Server:
 
 
 def uwsgi(*more: str) -> Server:
-    """Three processes under a master."""
-    fixed = [str(BIN / "uwsgi"), "--master", "--processes", "3", "--die-on-term", *more]
+    """Three processes under a master, which lets them finish: its SIGTERM alone does not."""
+    graceful = ["--hook-master-start", "unix_signal:15 gracefully_kill_them_all"]
+    fixed = [str(BIN / "uwsgi"), "--master", "--processes", "3", *graceful, *more]
     return over_http(
         lambda address: [*fixed, "--http-socket", address, "--module", f"{MODULE}:wsgi"]
     )

@@ -25,19 +25,22 @@ SETUPS = ("sdk", "start")
 
 
 class Notes(SpanProcessor):
-    """Appends the id of every span that ended to a file, by one write: no kill can lose it."""
+    """Appends the id of every call's span to a file, by one write: no kill can lose it."""
 
     def __init__(self, file: Path | str) -> None:
         self._file = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Note one."""
+        scope = span.instrumentation_scope
         assert span.context
-        os.write(self._file, f"{span.context.span_id:016x}\n".encode())
+        assert scope
+        if scope.name == "replymeter":  # FastAPI makes spans of its own
+            os.write(self._file, f"{span.context.span_id:016x}\n".encode())
 
 
-def set_up(name: str, notes: Path | str, **fields: object) -> BaseChatModel:
-    """Set telemetry up in this process; an instrumented model with *fields*."""
+def set_up(name: str, notes: Path | str, seconds: float = 0.0) -> BaseChatModel:
+    """Set telemetry up in this process; an instrumented model that answers after *seconds*."""
     if name == "start":
         replymeter.start()
     else:
@@ -45,7 +48,7 @@ def set_up(name: str, notes: Path | str, **fields: object) -> BaseChatModel:
     provider = trace.get_tracer_provider()
     assert isinstance(provider, TracerProvider)
     provider.add_span_processor(Notes(notes))
-    return replymeter.instrument(SyncModel(**fields))
+    return replymeter.instrument(SyncModel(seconds=seconds))
 
 
 def plain_sdk() -> None:

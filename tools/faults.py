@@ -1,0 +1,131 @@
+"""Run every row of the fault table, with real parts, and write docs/faults.md: `make faults`.
+
+`python tools/faults.py ROW ...` runs only these, and prints what came of them. It takes minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from importlib.metadata import version
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+from tests.end_to_end.faults.rows import ROWS, Row  # noqa: E402
+from tests.end_to_end.faults.setups import SETUPS  # noqa: E402
+from tests.end_to_end.faults.world import world  # noqa: E402
+from tests.end_to_end.parts import prometheus  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.end_to_end.faults.rows import Outcome
+    from tests.end_to_end.faults.world import World
+
+PAGE = ROOT / "docs" / "faults.md"
+LANES = 4  # rows at a time, but for those that need the machine for themselves
+PACKAGES = (
+    "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "gunicorn", "uvicorn",
+    "pyuwsgi", "celery",
+)  # fmt: skip
+HEAD = """\
+<!-- Written by `make faults` (tools/faults.py): do not edit. -->
+# What faults cost
+
+Every row is a run of real processes into a real fault: one with the set-up that OpenTelemetry's
+documentation shows for Python, one with `replymeter.start()`, side by side, both with the same
+instrumented model and every other setting at its default. What was made is noted by the process
+itself; what arrived is read from Prometheus and from the gateway's span file, behind
+`collector-config/agent.yaml` and `gateway.yaml`. Where the row is about an answer, a server on
+loopback gives it, and counts what it accepted.
+
+Below 0 means that more calls were counted than made. Each cell is one run: what depends on the
+moment, like the spans of a process that is killed, varies from run to run.
+
+"""
+COLUMNS = (
+    "calls", "metrics lost: SDK", "metrics lost: `start()`", "spans lost: SDK",
+    "spans lost: `start()`", "spans twice: `start()`", "seconds to the end: SDK",
+    "seconds: `start()`",
+)  # fmt: skip
+
+
+def run(key: str, world: World, folder: Path) -> Mapping[str, Outcome]:
+    """One row."""
+    outcomes = ROWS[key].outcomes(world, folder / key, SETUPS)
+    for setup, outcome in outcomes.items():
+        print(f"{key} {setup}: {outcome}", flush=True)
+    return outcomes
+
+
+def run_all(keys: list[str]) -> dict[str, Mapping[str, Outcome]]:
+    """The rows of these keys, some at a time, then those that need the machine for themselves."""
+    together = [key for key in keys if not ROWS[key].alone]
+    alone = [key for key in keys if ROWS[key].alone]
+    with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as scratch:
+        folder = Path(scratch)
+        with prometheus(folder / "prometheus") as database, world(folder, database) as there:
+            with ThreadPoolExecutor(LANES) as lanes:
+                made = lanes.map(lambda key: run(key, there, folder), together)
+                outcomes = dict(zip(together, made, strict=True))
+            outcomes |= {key: run(key, there, folder) for key in alone}
+    return {key: outcomes[key] for key in keys}
+
+
+def line(row: Row, outcomes: Mapping[str, Outcome]) -> str:
+    """One line of the table."""
+    sdk, ours = (outcomes[setup] for setup in SETUPS)
+    cells = [
+        f"{sdk.made:,} / {ours.made:,}",
+        f"{sdk.metrics_lost:,}",
+        f"**{ours.metrics_lost:,}**",
+        f"{sdk.spans_lost:,}",
+        f"**{ours.spans_lost:,}**",
+        f"{ours.spans_twice:,}",
+        f"{sdk.seconds:.1f}",
+        f"{ours.seconds:.1f}",
+    ]
+    note = f" (may lose {row.may_lose})" if row.may_lose else ""
+    return f"| {row.name}{note} | {' | '.join(cells)} |"
+
+
+def page(outcomes: Mapping[str, Mapping[str, Outcome]]) -> str:
+    """The page."""
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    when = datetime.now(timezone.utc).strftime("%d %B %Y")
+    text = (
+        HEAD + f"Measured on {when}: {machine}, Python {platform.python_version()}, {versions}.\n"
+    )
+    for group, keys in groupby(outcomes, lambda key: ROWS[key].group):
+        text += f"\n## {group}\n\n| fault | {' | '.join(COLUMNS)} |\n"
+        text += f"| --- |{' ---: |' * len(COLUMNS)}\n"
+        text += "".join(f"{line(ROWS[key], outcomes[key])}\n" for key in keys)
+    return text
+
+
+def main() -> None:
+    """Run, and write the page when it was all of them."""
+    asked = sys.argv[1:]
+    outcomes = run_all(asked or list(ROWS))
+    if not asked:
+        PAGE.write_text(page(outcomes), encoding="utf-8")
+    unexplained = [
+        key
+        for key, by_setup in outcomes.items()
+        if not ROWS[key].may_lose
+        and (by_setup["start"].metrics_lost or by_setup["start"].spans_lost)
+    ]
+    sys.exit(f"start() lost something in: {', '.join(unexplained)}" if unexplained else None)
+
+
+if __name__ == "__main__":
+    main()

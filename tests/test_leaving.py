@@ -187,7 +187,7 @@ os.waitpid(child, 0)
 
     assert done.returncode == 0, done.stderr
     assert 4 in counted(receiver).values()
-    assert took < 20
+    assert took < 35  # the parent's exports take 40
 
 
 def slow(receiver: Receiver, hold: threading.Event) -> None:
@@ -213,11 +213,11 @@ def silent() -> Iterator[str]:
 
 def test_a_collector_that_hangs_does_not_keep_a_process(silent: str) -> None:
     """Exit takes 5 seconds at most, and one line says that something is lost."""
-    begun = time.monotonic()
-    done = run(CALLS + "calls(2)", OTEL_EXPORTER_OTLP_ENDPOINT=silent)
+    program = "calls(2)\nimport time\nprint(time.time(), flush=True)"
+    done = run(CALLS + program, OTEL_EXPORTER_OTLP_ENDPOINT=silent)
 
     assert done.returncode == 0
-    assert time.monotonic() - begun < 20  # the SDK alone takes up to 33
+    assert time.time() - float(done.stdout) < 15  # the SDK alone takes up to 33
     assert done.stderr.count("not everything could be sent in 5 s") == 1
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,6 @@ class Outcome:
     spans_lost: int
     spans_twice: int
     said_lost: int  # log lines that say that something is lost
-    seconds: float  # from the first call to the end of the process
 
 
 @dataclass
@@ -49,8 +48,6 @@ class App:
     notes: Path
     log: Path
     process: Any = None
-    begun: float = field(default_factory=time.monotonic)
-    ended: float = 0.0
 
     def environment(self, url: str) -> dict[str, str]:
         """Its variables: nothing but the endpoint and the name."""
@@ -74,7 +71,6 @@ class App:
             self.process.wait(seconds)
         finally:
             self.process.kill()
-        self.ended = time.monotonic()
 
     def outcome(self, sink: Sink) -> Outcome:
         """What is lost, when all that comes has come."""
@@ -93,7 +89,6 @@ class App:
             spans_lost=len(set(made) - set(came)),
             spans_twice=sum(came[span] - 1 for span in made if span in came),
             said_lost=self.log.read_text(errors="replace").count("not everything could be sent"),
-            seconds=round(self.ended - self.begun, 1),
         )
 
 
@@ -224,7 +219,6 @@ def begin(
         start(app, [*module, app.setup, str(app.notes), str(seconds), str(rate), end], sink.url)
     for app in place.apps:
         app.wait_for("begins")
-        app.begun = time.monotonic()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +58,6 @@ def ask(url: str) -> None:
 
 def at_least(app: App, calls: int) -> None:
     """Wait for that many calls."""
-    app.begun = time.monotonic()
     eventually(lambda: app.notes.read_text().count("\n") >= calls, 60)
     assert app.notes.read_text().count("\n") >= calls, app.log.read_text(errors="replace")[-4000:]
 

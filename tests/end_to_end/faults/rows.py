@@ -304,7 +304,11 @@ ROWS = {
     "uwsgi-lazy": _server(
         "uwsgi --lazy-apps --enable-threads", serving.uwsgi("--lazy-apps", "--enable-threads")
     ),
-    "uwsgi": _server("uwsgi --enable-threads", serving.uwsgi("--enable-threads")),
+    "uwsgi": _server(
+        "uwsgi --enable-threads",
+        serving.uwsgi("--enable-threads"),
+        may_lose="all counts: without `--lazy-apps` its fork stops their thread",
+    ),
     "uwsgi-threadless": _server(
         "uwsgi without threads", serving.uwsgi(), may_lose="all: `start()` warns"
     ),

@@ -16,13 +16,19 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from replymeter import conventions as names
+from replymeter.leaving import Leaving, Patience, Signal
+from replymeter.sending import Spans
 from tests.test_start import MODEL, Receiver, receiver, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from http.server import BaseHTTPRequestHandler
+
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.export import SpanExportResult
 
 __all__ = ["receiver"]  # the fixture
 
@@ -236,6 +242,28 @@ started.shutdown(0.5)
 
     assert there.stdout == "True True\n", there.stderr
     assert away.stdout == "False True\n", away.stderr
+
+
+def test_flush_is_true_when_what_goes_out_as_it_begins_arrives() -> None:
+    """An export that is going on has not failed."""
+    begun, go = threading.Event(), threading.Event()
+
+    class Slow(InMemorySpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            begun.set()
+            go.wait(20)
+            return super().export(spans)
+
+    spans = Spans(Slow)
+    exporting = threading.Thread(target=spans.export, args=([],))
+    exporting.start()
+    begun.wait(20)
+
+    def flush() -> None:
+        go.set()
+        exporting.join(20)
+
+    assert Leaving([Signal(flush, flush, lambda: spans.failed, Patience(None))]).flush(20)
 
 
 def test_flush_tells_that_a_collector_refused(receiver: Receiver) -> None:

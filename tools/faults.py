@@ -49,13 +49,14 @@ loopback gives it, and counts what it accepted.
 
 Below 0 means that more calls were counted than made; "said" that a log line of `start()` warned of
 a loss: leaving takes 5 seconds at most, and on a busy machine that may not be enough for all that
-waits. Each cell is one run: what depends on the moment, like the spans of a process that is killed,
-varies from run to run.
+waits. "Seconds to end" is from the last call, or from the signal, until the process had ended; the
+servers finish requests meanwhile. Each cell is one run: what depends on the moment, like the spans
+of a process that is killed, varies from run to run.
 
 """
 COLUMNS = (
     "calls", "metrics lost: SDK", "metrics lost: `start()`", "spans lost: SDK",
-    "spans lost: `start()`", "spans twice: `start()`",
+    "spans lost: `start()`", "spans twice: `start()`", "seconds to end: SDK / `start()`",
 )  # fmt: skip
 
 
@@ -92,22 +93,33 @@ def line(row: Row, outcomes: Mapping[str, Outcome]) -> str:
         f"{sdk.spans_lost:,}",
         f"**{ours.spans_lost:,}**{said}",
         f"{ours.spans_twice:,}",
+        f"{sdk.seconds:.1f} / {ours.seconds:.1f}",
     ]
     note = f" (may lose {row.may_lose})" if row.may_lose else ""
     return f"| {row.name}{note} | {' | '.join(cells)} |"
 
 
-def page(outcomes: Mapping[str, Mapping[str, Outcome]]) -> str:
+def unexplained(outcomes: Mapping[str, Mapping[str, Outcome]]) -> list[str]:
+    """The rows in which `start()` lost what it must not lose."""
+    return [
+        key
+        for key, by_setup in outcomes.items()
+        if not ROWS[key].may_lose
+        and (by_setup["start"].metrics_lost or by_setup["start"].spans_lost)
+    ]
+
+
+def page(outcomes: Mapping[str, Mapping[str, Outcome]], load: list[float]) -> str:
     """The page."""
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     when = datetime.now(timezone.utc).strftime("%d %B %Y")
+    missed = "; ".join(ROWS[key].name for key in unexplained(outcomes)) or "none"
     text = (
-        HEAD + f"Measured on {when}: {machine}, Python {platform.python_version()}, {versions}.\n"
+        f"{HEAD}Measured on {when}: {machine}, Python {platform.python_version()}, {versions}. The "
+        f"load average was {load[0]:.0f} when the run began, {load[1]:.0f} when it ended.\n\n"
+        f"**Rows in which `start()` lost what it must not lose:** {missed}.\n"
     )
-    missing = [ROWS[key].name for key in ROWS if key not in outcomes]
-    if missing:
-        text += f"\n**Not measured in this run:** {'; '.join(missing)}.\n"
     for group, keys in groupby(outcomes, lambda key: ROWS[key].group):
         text += f"\n## {group}\n\n| fault | {' | '.join(COLUMNS)} |\n"
         text += f"| --- |{' ---: |' * len(COLUMNS)}\n"
@@ -118,16 +130,13 @@ def page(outcomes: Mapping[str, Mapping[str, Outcome]]) -> str:
 def main() -> None:
     """Run, and write the page when it was all of them."""
     asked = sys.argv[1:]
+    load = [os.getloadavg()[0]]
     outcomes = run_all(asked or list(ROWS))
+    load.append(os.getloadavg()[0])
     if not asked:
-        PAGE.write_text(page(outcomes), encoding="utf-8")
-    unexplained = [
-        key
-        for key, by_setup in outcomes.items()
-        if not ROWS[key].may_lose
-        and (by_setup["start"].metrics_lost or by_setup["start"].spans_lost)
-    ]
-    sys.exit(f"start() lost something in: {', '.join(unexplained)}" if unexplained else None)
+        PAGE.write_text(page(outcomes, load), encoding="utf-8")
+    missed = unexplained(outcomes)
+    sys.exit(f"start() lost something in: {', '.join(missed)}" if missed else None)
 
 
 if __name__ == "__main__":

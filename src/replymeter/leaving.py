@@ -134,7 +134,7 @@ class Leaving:
 
     def release(self) -> None:
         """Go on; a SIGTERM that came meanwhile, to this process and not its parent, comes now."""
-        self._busy -= 1
+        self._busy = max(0, self._busy - 1)  # uwsgi's fork is not announced by `hold`
         if not self._busy and self._terminated == os.getpid():
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -244,3 +244,23 @@ def warn_of_uwsgi() -> None:
             "replymeter.start: uwsgi runs without threads, so nothing can be sent in the "
             "background. Start it with --enable-threads (and --lazy-apps)."
         )
+
+
+def after_uwsgi_forks(hook: Callable[[], None]) -> None:
+    """Without --lazy-apps it forks in C: Python's hooks are not called, but one of its own is."""
+    uwsgi: Any = sys.modules.get("uwsgi")
+    if uwsgi is None:
+        return
+    with suppress(Exception):  # not installed, or refused because there is no master
+        from uwsgidecorators import postfork  # type: ignore[import-untyped]
+
+        postfork(hook)
+        return
+    before = getattr(uwsgi, "post_fork_hook", None)
+
+    def both() -> None:
+        hook()
+        if before:
+            before()
+
+    uwsgi.post_fork_hook = both

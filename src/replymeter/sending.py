@@ -22,7 +22,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from replymeter.leaving import Leaving, Patience, Signal
+from replymeter.leaving import Leaving, Patience, Signal, after_uwsgi_forks
 from replymeter.telemetry import zero_after_fork
 
 if TYPE_CHECKING:
@@ -47,9 +47,11 @@ class Spans(SpanExporter):
         """Send *spans*; counts the exports that failed."""
         if self._pid != os.getpid():
             self._inner, self._pid = self._make(), os.getpid()
-        self.failed += 1  # until it is known better: older exporters raise
-        result = self._inner.export(spans)
-        self.failed -= result is SpanExportResult.SUCCESS
+        result = None
+        try:
+            result = self._inner.export(spans)
+        finally:  # older exporters raise
+            self.failed += result is not SpanExportResult.SUCCESS
         return result
 
     def shutdown(self) -> None:
@@ -70,9 +72,11 @@ class Metrics(MetricExporter):
         self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
     ) -> MetricExportResult:
         """Send *metrics_data*."""
-        self.failed += 1  # until it is known better: older exporters raise
-        result = self._inner.export(metrics_data, timeout_millis, **kwargs)
-        self.failed -= result is MetricExportResult.SUCCESS
+        result = None
+        try:
+            result = self._inner.export(metrics_data, timeout_millis, **kwargs)
+        finally:  # older exporters raise
+            self.failed += result is not MetricExportResult.SUCCESS
         return result
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002
@@ -130,6 +134,7 @@ class Meters:
             (old,) = self._readers
             self._readers[:] = [self._reader()]
             self.provider.add_metric_reader(self._readers[0])
+            old._daemon_thread = None  # noqa: SLF001  # the parent's: not there to be waited for
             self.provider.remove_metric_reader(old)
             zero_after_fork()
 
@@ -139,15 +144,22 @@ class Fork:
 
     def __init__(self, tracer: TracerProvider | None, meters: Meters | None, end: Leaving) -> None:
         self._providers = [tracer, meters and meters.provider]
-        self._meters, self._leaving = meters, end
+        self._meters, self._leaving, self._pid = meters, end, os.getpid()
         consumer: Any = getattr(meters and meters.provider, "_measurement_consumer", None)
         self._consumer: Any = consumer if hasattr(consumer, "_lock") else None
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=end.hold, after_in_parent=end.release, after_in_child=self._in_child
             )
+        after_uwsgi_forks(self._forked_by_uwsgi)
+
+    def _forked_by_uwsgi(self) -> None:
+        if self._pid != os.getpid():  # else Python's hooks were called: --py-call-osafterfork
+            _revive(self._providers[0])
+            self._in_child()
 
     def _in_child(self) -> None:
+        self._pid = os.getpid()
         if self._consumer:  # A collection that another thread was in never ends here.
             self._consumer._lock = threading.Lock()  # noqa: SLF001
         try:
@@ -165,3 +177,11 @@ class Fork:
         self._leaving.forked()
         if self._meters:
             self._meters.begin_at_zero()
+
+
+def _revive(tracer: Any) -> None:
+    """Give the spans' sender its thread again, as the SDK does at a forked child's first span."""
+    with suppress(AttributeError):
+        for processor in tracer._active_span_processor._span_processors:  # noqa: SLF001
+            batch = processor._batch_processor  # noqa: SLF001
+            batch._bsp_reset_once.do_once(batch._at_fork_reinit)  # noqa: SLF001

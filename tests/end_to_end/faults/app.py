@@ -70,14 +70,14 @@ def main() -> None:
     llm = set_up(setup, notes)
     say("begins")
     calls(llm, float(seconds), float(rate))
-    say("made")
+    {"fork": forks, "multiprocessing": processes}.get(end, lambda _: None)(llm)
+    say(f"made {time.monotonic()}")
     if end == "os._exit":
         os._exit(0)
     if end == "exception":
         raise RuntimeError("this app fails")
     if end == "signal":
         time.sleep(120)
-    {"fork": forks, "multiprocessing": processes}.get(end, lambda _: None)(llm)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -37,6 +39,7 @@ class Outcome:
     spans_lost: int
     spans_twice: int
     said_lost: int  # log lines that say that something is lost
+    seconds: float  # from the last call, or the signal, until the process had ended
 
 
 @dataclass
@@ -48,6 +51,8 @@ class App:
     notes: Path
     log: Path
     process: Any = None
+    told: float | None = None  # when it was told to end, on the monotonic clock
+    ended: float = 0.0
 
     def environment(self, url: str) -> dict[str, str]:
         """Its variables: nothing but the endpoint and the name."""
@@ -72,6 +77,20 @@ class App:
         finally:
             self.process.kill()
 
+    def tell(self, number: int) -> None:
+        """Send it the signal by which it shall end."""
+        self.told = time.monotonic()
+        self.process.send_signal(number)
+
+    def note_end(self) -> None:
+        """Wait for its end, and note when it was."""
+        self.process.wait()
+        self.ended = time.monotonic()
+
+    def _seconds(self, log: str) -> float:
+        made = re.search(r"^made (\S+)", log, re.MULTILINE)
+        return self.ended - (self.told or float(made[1] if made else "nan"))
+
     def outcome(self, sink: Sink) -> Outcome:
         """What is lost, when all that comes has come."""
         made = self.notes.read_text().split()
@@ -83,12 +102,14 @@ class App:
 
         eventually(complete, SETTLES)
         came = sink.spans(self.service)
+        log = self.log.read_text(errors="replace")
         return Outcome(
             made=len(made),
             metrics_lost=round(len(made) - sink.calls(self.service)),
             spans_lost=len(set(made) - set(came)),
             spans_twice=sum(came[span] - 1 for span in made if span in came),
-            said_lost=self.log.read_text(errors="replace").count("not everything could be sent"),
+            said_lost=log.count("not everything could be sent"),
+            seconds=self._seconds(log),
         )
 
 
@@ -99,6 +120,7 @@ def start(app: App, command: list[str], url: str, **more: str) -> None:
         app.process = subprocess.Popen(
             command, env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
         )
+    threading.Thread(target=app.note_end, daemon=True).start()
 
 
 @dataclass
@@ -186,7 +208,7 @@ def ending(end: str | int, seconds: float, rate: float, place: Place) -> Sink:
     if isinstance(end, int):
         for app in place.apps:
             app.wait_for("made", 120)
-            app.process.send_signal(end)
+            app.tell(end)
     place.end()
     return agent
 
@@ -257,6 +279,7 @@ def _server(name: str, server: serving.Server, before: int = 0, may_lose: str = 
 
 INTERVAL = "the last interval, at most"
 LEAVES = "what 5 seconds were not enough for: one log line says so"
+SKIPS = "what waits: a busy worker skips Python's exit"
 REFUSED = "what was refused: one log line says so"
 
 ROWS = {
@@ -304,10 +327,11 @@ ROWS = {
     "uwsgi-lazy": _server(
         "uwsgi --lazy-apps --enable-threads", serving.uwsgi("--lazy-apps", "--enable-threads")
     ),
-    "uwsgi": _server(
-        "uwsgi --enable-threads",
-        serving.uwsgi("--enable-threads"),
-        may_lose="all counts: without `--lazy-apps` its fork stops their thread",
+    "uwsgi": _server("uwsgi --enable-threads", serving.uwsgi("--enable-threads")),
+    "uwsgi-die": _server(
+        "uwsgi --die-on-term, in the middle of requests",
+        serving.uwsgi("--lazy-apps", "--enable-threads", stop="die-on-term"),
+        may_lose=SKIPS,
     ),
     "uwsgi-threadless": _server(
         "uwsgi without threads", serving.uwsgi(), may_lose="all: `start()` warns"

@@ -40,7 +40,7 @@ def over_http(command: Callable[[str], list[str]]) -> Server:
             for one in clients:
                 one.start()
             at_least(app, REQUESTS)
-            app.process.send_signal(signal.SIGTERM)  # the clients go on asking
+            app.tell(signal.SIGTERM)  # the clients go on asking
             for one in clients:
                 one.join()
 
@@ -79,10 +79,12 @@ def uvicorn(*more: str) -> Server:
     return over_http(command)
 
 
-def uwsgi(*more: str) -> Server:
+GRACEFUL = "hook-master-start=unix_signal:15 gracefully_kill_them_all"
+
+
+def uwsgi(*more: str, stop: str = GRACEFUL) -> Server:
     """Three processes under a master, which lets them finish: its SIGTERM alone does not."""
-    graceful = ["--hook-master-start", "unix_signal:15 gracefully_kill_them_all"]
-    fixed = [str(BIN / "uwsgi"), "--master", "--processes", "3", *graceful, *more]
+    fixed = [str(BIN / "uwsgi"), "--master", "--processes", "3", f"--{stop}", *more]
     return over_http(
         lambda address: [*fixed, "--http-socket", address, "--module", f"{MODULE}:wsgi"]
     )
@@ -97,7 +99,7 @@ def celery() -> Server:
             for _ in range(REQUESTS):
                 sender.send_task(TASK)
             at_least(app, REQUESTS // 2)
-            app.process.send_signal(signal.SIGTERM)
+            app.tell(signal.SIGTERM)
 
         worker = ["worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "WARNING"]
         return [str(BIN / "celery"), "--app", f"{MODULE}:celery", *worker], drive

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import signal
 import threading
 import time
@@ -72,12 +73,42 @@ class Agent:
             self._process.wait(10)
 
 
+class SpansFile:
+    """The spans in a collector's file; each line is read once, however often rows ask."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._offset = file, 0
+        self._spans: dict[str, Counter[str]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, service: str) -> Counter[str]:
+        """How often each span of *service* is in it, by id."""
+        with self._lock:
+            self._read_on()
+            return Counter(self._spans.get(service, ()))
+
+    def _read_on(self) -> None:
+        if not self._file.exists():
+            return
+        with self._file.open("rb") as file:
+            file.seek(self._offset)
+            text = file.read()
+        whole = text[: text.rfind(b"\n") + 1]  # the last line may be half written
+        self._offset += len(whole)
+        lines = map(json.loads, whole.splitlines())
+        for one in (one for line in lines for one in line["resourceSpans"]):
+            said = {item["key"]: item["value"] for item in one["resource"]["attributes"]}
+            ids = (span["spanId"] for scope in one["scopeSpans"] for span in scope["spans"])
+            self._spans.setdefault(said["service.name"]["stringValue"], Counter()).update(ids)
+
+
 @dataclass(frozen=True)
 class World:
     """The gateway, which keeps every trace, the file that it writes, and Prometheus."""
 
     database: Prometheus
     gateway: Collector
+    file: SpansFile
     tls: Path
 
     def calls(self, service: str) -> float:
@@ -87,11 +118,7 @@ class World:
 
     def spans(self, service: str) -> Counter[str]:
         """Its spans in the gateway's file."""
-        return Counter(
-            span["spanId"]
-            for span in self.gateway.spans()
-            if {"key": "service.name", "value": {"stringValue": service}} in span["resource"]
-        )
+        return self.file.of(service)
 
 
 @contextmanager
@@ -102,7 +129,7 @@ def world(folder: Path, database: Prometheus) -> Iterator[World]:
     (port,) = free_ports(1)
     gateway = run_gateway(folder / "gateway", folder / "tls", database, port, **keep_all)
     with gateway as running:
-        yield World(database, running, folder / "tls")
+        yield World(database, running, SpansFile(running.spans_file), folder / "tls")
 
 
 class FaultyServer:

@@ -45,12 +45,12 @@ class Pipeline:
             command, env=env, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
-    def run_app(self, app: str, service: str, *arguments: str, seconds: float = 60) -> None:
+    def run_app(self, app: str, service: str, *arguments: str, seconds: float = 100) -> None:
         """Run one to its end."""
         finish(self.start_app(app, service, *arguments), seconds)
 
 
-def finish(app: subprocess.Popen[str], seconds: float = 60) -> None:
+def finish(app: subprocess.Popen[str], seconds: float = 100) -> None:
     """Wait for an app's end, which must be a good one."""
     try:
         _, errors = app.communicate(timeout=seconds)

@@ -63,6 +63,8 @@ $ replymeter dashboards --export my-files --set ReplymeterTelemetryAbsent.on=tru
 
 A name is one of the settings below, or an alert's with `.for`, `.severity` (`critical`, `warning`,
 `info`) or `.on` (`true`, `false`). A wrong name or a value that cannot be is an error that says so.
+The command replaces whole groups in Grafana: an alert that is off now is gone there. Only a group
+with none left stays; delete it by hand.
 
 {settings}
 """

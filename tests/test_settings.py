@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 import replymeter
 from replymeter import conventions as names
@@ -57,6 +59,7 @@ def test_an_argument_wins_over_its_variable(
         ("REPLYMETER_COST", "1", "give True or False"),
         ("REPLYMETER_LABELS", "Team=search", "label 'Team'"),
         ("REPLYMETER_PRICES", "/nowhere.json", "cannot read the file"),
+        ("REPLYMETER_MODEL_CAP", "0", "give a whole number of 1 or more"),
     ],
 )
 def test_a_wrong_variable_is_named(
@@ -153,6 +156,16 @@ def test_sixty_sets_of_labels_are_capped(instrument: Instrument, captured: Captu
     assert captured.count(names.DURATION.name) == 60
 
 
+def test_the_cap_on_models_is_a_setting(instrument: Instrument, captured: Captured) -> None:
+    """Of request models the first three keep their names, whichever instance calls them."""
+    for number in range(6):
+        instrument(SyncModel(model=f"model-{number}"), model_cap=3).invoke("hello")
+
+    models = {labels[names.REQUEST_MODEL] for labels, _ in captured.points(names.DURATION.name)}
+    assert models == {"model-0", "model-1", "model-2", names.OTHER}
+    assert captured.total(names.FINISH_REASON_COUNT.name, finish_reason="stop") == 6
+
+
 class Managed(AsyncStreamModel):
     """Takes a run manager, as the providers' classes do."""
 
@@ -205,6 +218,20 @@ def test_which_key_is_the_conversation(
     instrument(Managed(), conversation_keys=keys).invoke("hello", {"metadata": metadata})
 
     assert conversations(captured) == [said]
+
+
+def test_the_conversation_is_not_looked_for_where_no_span_is(
+    instrument: Instrument, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A span that is not recorded cannot say it."""
+    looked: list[Any] = []
+    monkeypatch.setattr("replymeter.call.conversation_id", lambda *_: looked.append(1))
+    unseen = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
+    replymeter.instrument(Managed(), tracer_provider=unseen).invoke("hello")
+    assert looked == []
+
+    instrument(Managed()).invoke("hello")
+    assert looked == [1]
 
 
 class State(TypedDict):

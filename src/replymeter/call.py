@@ -95,31 +95,24 @@ class Call:
 
     def start(self, arguments: Mapping[str, Any], *, streamed: bool) -> None:
         """Start the span, with what samplers may look at."""
-        provider, conversation = self._target.provider, None
+        provider = self._target.provider
         try:
             self._request = read_request(self.model, arguments, provider, streamed=streamed)
-            conversation = conversation_id(arguments, self._settings.conversation_keys)
         except Exception as error:  # noqa: BLE001
             self._request = Request(streamed=streamed)
             self._telemetry.failed("request", error)
         model = self._request.model
         self._series: Series = self._telemetry.series(self._target, model, self._settings)
-        self._sampled = sampled_attributes(
-            self._target, self._request, self._settings.labels, conversation
-        )
+        self._sampled = sampled_attributes(self._target, self._request, self._settings.labels)
         if self._settings.own_span:
             name = f"{names.OPERATION} {model}" if model else names.OPERATION
             self._span = self._start_span(name)
         else:
             self._span = span_of_another(arguments) or INVALID_SPAN
-        self.context = Context(
-            {
-                **around(self._span),
-                _CALL: self,
-                WATCHED: self if streamed else None,
-                **util_genai_context(),
-            }
-        )
+        if self._span.is_recording() or self._settings.content is not None:
+            self._add_conversation(arguments)  # not where nobody would see it: it takes a search
+        ours = {_CALL: self, WATCHED: self if streamed else None}
+        self.context = Context({**around(self._span), **ours, **util_genai_context()})
         self._own_context = self.context
         self._started = perf_counter()
 
@@ -131,6 +124,15 @@ class Call:
         except Exception as broken:  # noqa: BLE001  # a sampler or processor of the application's
             self._telemetry.failed("begin", broken, self._series)
             return INVALID_SPAN  # the metrics are counted all the same
+
+    def _add_conversation(self, arguments: Mapping[str, Any]) -> None:
+        try:
+            said = conversation_id(arguments, self._settings.conversation_keys)
+            if said is not None:
+                self._sampled[names.CONVERSATION_ID] = said
+                self._span.set_attribute(names.CONVERSATION_ID, said)
+        except Exception as error:  # noqa: BLE001
+            self._telemetry.failed("request", error, self._series)
 
     def capture(self, messages: Any) -> None:
         """Keep *messages* and what comes, if that was asked for."""

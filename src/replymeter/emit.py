@@ -21,9 +21,7 @@ _NO_LABELS: Labels = ()
 _SHORTEST_WRITING = 0.1  # seconds; below it a speed is noise
 
 
-def sampled_attributes(
-    target: Target, request: Request, labels: Labels, conversation: str | None
-) -> dict[str, Any]:
+def sampled_attributes(target: Target, request: Request, labels: Labels) -> dict[str, Any]:
     """The attributes that the span starts with, which samplers may look at."""
     sampled: dict[str, Any] = {
         names.OPERATION_NAME: names.OPERATION,
@@ -36,8 +34,6 @@ def sampled_attributes(
         sampled[names.SERVER_PORT] = target.port
     if request.streamed:
         sampled[names.REQUEST_STREAM] = True
-    if conversation is not None:
-        sampled[names.CONVERSATION_ID] = conversation
     if labels:
         sampled.update(labels)
     return sampled

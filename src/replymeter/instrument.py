@@ -56,6 +56,7 @@ def instrument(  # noqa: PLR0913  # a setting is an argument
     older_metrics: bool | None = None,
     labels: Mapping[str, str] | None = None,
     conversation_keys: Sequence[str] | None = None,
+    model_cap: int | None = None,
     own_span: bool | None = None,
     capture_content: str | None = None,
     content_limit: int | None = None,
@@ -82,9 +83,10 @@ def instrument(  # noqa: PLR0913  # a setting is an argument
         labels: Labels of your own on every metric and span; at most 5.
         conversation_keys: Keys of `RunnableConfig`'s metadata, of which the first with something
             like an id is `gen_ai.conversation.id` on the span.
-
+        model_cap: How many request models of this process, and response models, have their name
+            on metrics; the rest are `other`.
         own_span: False: make no span, and put the attributes on that of another LangChain
-            instrumentation (OpenInference, OpenLLMetry), where there is one.
+            instrumentation (OpenInference, OpenLLMetry, OpenTelemetry's), where there is one.
         capture_content: Record what people and models wrote: `span_only`, `event_only`,
             `span_and_event` or `no_content`.
         content_limit: Characters of each attribute with content, at most.

@@ -39,6 +39,7 @@ class Settings:
     conversation_keys: tuple[str, ...] = CONVERSATION_KEYS
     content: Capture | None = None
     own_span: bool = True
+    model_cap: int = names.LABEL_CAP
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def _mode(value: Any) -> str:
     return said
 
 
-def _characters(value: Any) -> int:
+def _whole(value: Any) -> int:
     try:
         said = int(value) if isinstance(value, (int, str)) else 0
     except ValueError:
@@ -176,6 +177,14 @@ SETTINGS = (
         _labels,
     ),
     Setting(
+        "model_cap",
+        "REPLYMETER_MODEL_CAP",
+        f"{names.LABEL_CAP}",
+        "The first so many request models of a process, and response models, have their name on "
+        "metrics; the rest are `other`.",
+        _whole,
+    ),
+    Setting(
         "own_span",
         "REPLYMETER_OWN_SPAN",
         "`true`",
@@ -206,7 +215,7 @@ SETTINGS = (
         "16384",
         "Characters of each attribute with content, at most; what is longer is cut, and stays "
         "valid JSON.",
-        _characters,
+        _whole,
     ),
     Setting(
         "redact",

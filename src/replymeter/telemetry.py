@@ -62,7 +62,7 @@ def _version() -> str:
 
 
 class LabelCap:
-    """The first `conventions.LABEL_CAP` values keep their names; the rest are `other`.
+    """The first values keep their names; the rest are `other`.
 
     The SDK holds 2,000 series per instrument and hides the rest in one overflow point; models
     behind gateways and typing errors must not use them up.
@@ -71,10 +71,10 @@ class LabelCap:
     def __init__(self) -> None:
         self._known: set[str] = set()
 
-    def label(self, value: str) -> str:
-        """*value*, or `other` when there are too many."""
+    def label(self, value: str, most: int = names.LABEL_CAP) -> str:
+        """*value*, or `other` when there are *most* already."""
         if value not in self._known:
-            if len(self._known) >= names.LABEL_CAP:
+            if len(self._known) >= most:
                 return names.OTHER
             self._known.add(value)
         return value
@@ -83,11 +83,14 @@ class LabelCap:
 class Series:
     """The labels of one provider, request model and server, made once and used again.
 
-    `zeros` is what creates its series at 0.
+    `zeros` is what creates its series at 0, `model_cap` how many response models have a label.
     """
 
-    def __init__(self, base: dict[str, Any], zeros: tuple[Measurement, ...]) -> None:
+    def __init__(
+        self, base: dict[str, Any], zeros: tuple[Measurement, ...], model_cap: int
+    ) -> None:
         self.zeros = zeros
+        self.model_cap = model_cap
         self._base = base
         self._made: dict[tuple[str | None, Labels], dict[str, Any]] = {}
 
@@ -140,17 +143,18 @@ class Telemetry:
     def series(self, target: Target, request_model: str | None, settings: Settings) -> Series:
         """The series of *target* and *request_model*, created at 0 when they are new."""
         self.create_at_zero()
-        model = None if request_model is None else self._models.label(request_model)
+        cap = settings.model_cap
+        model = None if request_model is None else self._models.label(request_model, cap)
         address, port = self._server(target)
         common = (target.provider.name, model, address, port)
         priced = settings.pricing is not None
-        key = (common, settings.labels, priced)
+        key = (common, settings.labels, priced, cap)
         series = self._series.get(key)
         if series is None:
             labels = zip(names.COMMON_LABELS, (names.OPERATION, *common), strict=True)
             base = {name: value for name, value in labels if value is not None}
             base |= self._own_labels(settings.labels)
-            series = Series(base, tuple(zeros(target.provider, priced=priced)))
+            series = Series(base, tuple(zeros(target.provider, priced=priced)), cap)
             self.record(series, series.zeros, None, None)
             self._series[key] = series
         return series
@@ -186,7 +190,7 @@ class Telemetry:
         context: Context | None,
     ) -> None:
         """Record *measurements*, in *context* so that exemplars link to its span."""
-        model = None if response_model is None else self._response_models.label(response_model)
+        model = response_model and self._response_models.label(response_model, series.model_cap)
         for metric, value, own in measurements:
             labels = series.labels(own, model if metric in _WITH_RESPONSE_MODEL else None)
             self._record[metric](value, labels, context)

@@ -1,7 +1,8 @@
 """An app that makes every call that the wire has, and notes what must come of it.
 
 `python -m tests.end_to_end.ledger_app FILE` writes to FILE `series`, the value that each series
-in Prometheus must have, and `spans`, the id of every span that was made.
+in Prometheus must have, `cost`, the exact dollars of each, and `spans`, the id of every span that
+was made.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import sys
 from collections import Counter
 from contextlib import aclosing, closing, suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +54,28 @@ PROVIDERS = {
     "together_openai": "together",
     "fireworks": "fireworks",
 }
+# US dollars per million tokens, by decimals that no float has; one by its provider, and the models
+# of Groq, Fireworks and Together left out.
+PRICES = {
+    "gpt-5-mini": {
+        "input": Decimal("0.27"),
+        "output": Decimal("2.03"),
+        "cache_read": Decimal("0.031"),
+    },
+    "gemini-2.5-flash": {"input": Decimal("0.33"), "output": Decimal("2.53")},
+    "anthropic.claude-haiku-4-5-20251001-v1:0": {"input": Decimal("1.1"), "output": Decimal("5.7")},
+    "mistral-large-latest": {
+        "input": Decimal("0.53"),
+        "output": Decimal("1.57"),
+        "cache_read": Decimal("0.057"),
+    },
+    "anthropic/claude-haiku-4-5": {
+        "input": Decimal("3.1"),
+        "output": Decimal("15.3"),
+        "cache_read": Decimal("0.37"),
+        "cache_write": Decimal("3.77"),
+    },
+}
 NEVER = 60.0  # seconds that a reply takes which its caller does not wait for
 PATIENCE = 0.3  # seconds that its caller waits
 TAKEN = 2  # chunks that a caller takes before it goes away
@@ -62,6 +86,7 @@ class Truth:
 
     def __init__(self) -> None:
         self.series: Counter[tuple[str, ...]] = Counter()
+        self.cost: dict[tuple[str, ...], Decimal] = {}
 
     def add(self, flavour: str, model: BaseChatModel, want: Mapping[str, Any], ending: str) -> None:
         """One call of *flavour*, with a wire case's words for what must be read from it."""
@@ -90,6 +115,33 @@ class Truth:
             count(names.SAFETY_BLOCKS.prometheus, 1, f"stage={stage}", f"category={category}")
         if not error and not {"input_tokens", "output_tokens"} & set(want):
             count(names.USAGE_MISSING.prometheus, 1, f"outcome={ending}")
+        parts, missing = _priced(PROVIDERS[flavour], _name(model), want)
+        for part, dollars in parts.items():
+            series = (names.COST_OF_CALLS.prometheus, *whose, f"reason={reason}", f"part={part}")
+            self.cost[series] = self.cost.get(series, Decimal(0)) + dollars
+        if missing:
+            count(names.COST_MISSING.prometheus, 1, f"why={missing}")
+
+
+def _priced(
+    provider: str, model: str, want: Mapping[str, Any]
+) -> tuple[dict[str, Decimal], str | None]:
+    """What each part of a call cost, and why a part is not known."""
+    known = {key: want[f"{key}_tokens"] for key in ("input", "output") if f"{key}_tokens" in want}
+    if not known:
+        return {}, None if "error_type" in want else "usage_missing"
+    table = PRICES.get(f"{provider}/{model}") or PRICES.get(model)
+    if table is None:
+        return {}, "unknown_model"
+    price = {kind: said / 10**6 for kind, said in table.items()}
+    parts = {part: tokens * price[part] for part, tokens in known.items()}
+    for kind in ("cache_read", "cache_write"):
+        dearer = price.get(kind, price["input"]) - price["input"]
+        if "input" in parts:
+            parts["input"] += want.get(kind, 0) * dearer
+    return {part: cost for part, cost in parts.items() if cost}, (
+        None if len(known) == len(("input", "output")) else "usage_missing"
+    )
 
 
 class Ids(SpanProcessor):
@@ -120,7 +172,7 @@ class App:
             model = chat_model(flavour, self._wire.url(flavour, name))
         else:
             model = shared(flavour, self._wire.add(flavour, "current", load_case(flavour, name)))
-        replymeter.instrument(model, chunk_timing=True)
+        replymeter.instrument(model, chunk_timing=True, prices=PRICES)
         return model
 
     def finish(self, flavour: str, name: str, mode: str) -> None:
@@ -157,7 +209,7 @@ class App:
         slow = {**case, "invoke": {"delay": NEVER, **case["invoke"]}}
         slow["stream"] = {"pause": NEVER, **case["stream"]}
         model = chat_model(flavour, self._wire.add(flavour, "slow", slow))
-        replymeter.instrument(model)
+        replymeter.instrument(model, prices=PRICES)
         chunks: list[Any] = []
 
         async def wait() -> None:
@@ -181,7 +233,7 @@ class App:
         case = load_case("openai", "ok")
         slow = {**case, "stream": {"pause": 0.15, **case["stream"]}}
         model = chat_model("openai", self._wire.add("openai", "paced", slow))
-        replymeter.instrument(model)
+        replymeter.instrument(model, prices=PRICES)
         call(model, "stream")
         self.truth.add("openai", model, expected(case, stream=True), "ok")
 
@@ -216,7 +268,8 @@ def main() -> None:
                 app.cancel(flavour, mode)
         app.slow_stream()
     series = [[list(key), value] for key, value in sorted(app.truth.series.items())]
-    Path(sys.argv[1]).write_text(json.dumps({"series": series, "spans": ids.made}))
+    cost = [[list(key), str(value)] for key, value in sorted(app.truth.cost.items())]
+    Path(sys.argv[1]).write_text(json.dumps({"series": series, "cost": cost, "spans": ids.made}))
     started.shutdown()
 
 

@@ -27,7 +27,10 @@ LABELS = {
     "replymeter_block_stage": "stage",
     "replymeter_block_category": "category",
     "replymeter_outcome": "outcome",
+    "replymeter_cost_part": "part",
+    "replymeter_cost_reason": "why",
 }
+TINY = 1e-12  # of a sum of dollars: the SDK adds some hundred floats, each exact to 2e-16 of it
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +74,19 @@ def test_every_series_equals_the_wire(pipeline: Pipeline, truth: dict[str, Any])
     } == {}
 
 
+def test_every_dollar_equals_the_wires_tokens_at_their_prices(
+    pipeline: Pipeline, truth: dict[str, Any]
+) -> None:
+    """By provider, model, part and reason, against exact decimals; calls not priced are above."""
+    want = {tuple(key): float(value) for key, value in truth["cost"]}
+    have = counted(pipeline, names.COST_OF_CALLS.prometheus)
+
+    assert len({part for *_, part in want}) == len(names.COST_PARTS)
+    assert have == pytest.approx(want, rel=TINY, abs=0)
+    unpriced = {key[-1] for key, _ in truth["series"] if key[0] == names.COST_MISSING.prometheus}
+    assert unpriced == {f"why={reason}" for reason in names.COST_REASONS}
+
+
 def test_every_span_is_in_the_collectors_file(
     pipeline: Pipeline, truth: dict[str, Any], record_property: Any
 ) -> None:
@@ -91,7 +107,6 @@ def test_every_metric_has_the_name_that_conventions_give(
     known = set(pipeline.prometheus.ask("label/__name__/values"))
     suffixes = {"counter": ("",), "histogram": ("_bucket", "_sum", "_count")}
     wanted = {metric.prometheus + end for metric in names.METRICS for end in suffixes[metric.kind]}
-    wanted -= {names.COST_OF_CALLS.prometheus, names.COST_MISSING.prometheus}  # not switched on
     ours = {name for name in known if name.startswith(("gen_ai_", "replymeter_"))}
 
     assert ours == wanted

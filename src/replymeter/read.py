@@ -76,7 +76,12 @@ def read(
         read_choices += endings
         blocks += blocked or _blocks_by_word(endings, provider)
     attributes = dict(_attributes(first, found_first, provider, mode))
+    if provider.describe:
+        attributes.update(provider.describe(first))
     model = attributes.pop(RESPONSE_MODEL, None)
+    own = provider.own_attributes
+    if not own.keys().isdisjoint(attributes):
+        attributes = {own.get(name, name): value for name, value in attributes.items()}
     reading = Reading(
         usage=usage,
         choices=tuple(read_choices),
@@ -85,12 +90,7 @@ def read(
         attributes=attributes,
         rejected=tuple(rejected),
     )
-    if provider.repair:
-        reading = provider.repair(reading, first)
-    own = provider.own_attributes
-    if own.keys().isdisjoint(reading.attributes):
-        return reading
-    return replace(reading, attributes={own.get(k, k): v for k, v in reading.attributes.items()})
+    return provider.repair(reading, first) if provider.repair else reading
 
 
 @lru_cache(maxsize=256)

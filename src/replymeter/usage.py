@@ -122,6 +122,8 @@ def _first_non_zero(
     result: int | None = None
     for path in paths:
         if isinstance(path, str):
+            if path not in found:  # most are not
+                continue
             counted = _count(found, path, rejected)
         else:
             counts = [c for part in path if (c := _count(found, part, rejected)) is not None]

@@ -6,7 +6,6 @@ Streams of ChatOpenAI with a base URL or an HTTP client of its own report no usa
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replymeter import conventions as names
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from langchain_core.language_models import BaseChatModel
-
-    from replymeter.reading import Reading
 
 _DETAILS = "response_metadata.token_usage."
 
@@ -68,11 +65,11 @@ LOGPROB = Field(
 )
 
 
-def _api_type(reading: Reading, choice: Mapping[str, Any]) -> Reading:
+def _api_type(choice: Mapping[str, Any]) -> Mapping[str, object]:
     metadata = choice["response_metadata"]
     responses = metadata.get("object") == "response" or "status" in metadata
     api = "responses" if responses else "chat_completions"
-    return replace(reading, attributes={**reading.attributes, names.API_TYPE: api})
+    return {names.API_TYPE: api}
 
 
 def _stream_usage(model: BaseChatModel) -> str | None:
@@ -132,6 +129,6 @@ OPENAI = Provider(
         ),
         TOO_LONG,
     ),
-    repair=_api_type,
+    describe=_api_type,
     advice=_stream_usage,
 )

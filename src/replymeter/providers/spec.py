@@ -116,7 +116,8 @@ class Provider:
     what was blocked when a finish reason is all that says so. `error_codes` are the provider's
     own, or its exceptions' class names. Paths of `error_blocks` start at an exception's `body`;
     what they find makes it a `content_filter`. Named functions say what rows cannot: `calls` names
-    the provider that a model calls through this one, `repair` corrects a reading, `prepare` gets
+    the provider that a model calls through this one, `describe` gives more attributes of the first
+    choice, `repair` corrects a reading, `prepare` gets
     a model ready once, `advice` is a sentence for the log on how a model is set up.
     """
 
@@ -145,6 +146,7 @@ class Provider:
     error_texts: tuple[ErrorText, ...] = ()
     error_blocks: tuple[Blocks, ...] = ()
     calls: Callable[[BaseChatModel], str | None] | None = None
+    describe: Callable[[Mapping[str, Any]], Mapping[str, object]] | None = None
     repair: Callable[[Reading, Mapping[str, Any]], Reading] | None = None
     prepare: Callable[[BaseChatModel], None] | None = None
     advice: Callable[[BaseChatModel], str | None] | None = None

@@ -17,6 +17,8 @@ DIFFERENT: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("anthropic-reasoning-*", {"reasoning": None}, "langchain-anthropic 1.0 drops it"),
     ("bedrock_converse-reasoning_counted-*", {"reasoning": None}, "langchain-aws 1.0 drops it"),
     ("fireworks-*", {"reasoning": None, "cache_read": None}, "langchain-fireworks 1.0 drops them"),
+    ("fireworks-logprobs-*", {"mean_logprob": None}, "fireworks-ai 0.19 drops them"),
+    ("moonshot-cache_write-*stream", {"cache_write": None}, "langchain-openai 1.0 drops it"),
     ("fireworks-error_404-*", {"error_type": "invalid_request"}, "its SDK has one class for both"),
     ("groq-*stream", {"reasoning": None, "cache_read": None}, "langchain-groq 1.0 drops them"),
     ("deepseek-old_shape-*stream", {"cache_read": None}, "langchain-openai 1.0 drops it"),

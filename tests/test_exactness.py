@@ -48,6 +48,8 @@ ON_SPAN = {
     "prompt_time": (names.PROMPT_TIME,),
     "completion_time": (names.COMPLETION_TIME,),
     "total_time": (names.TOTAL_TIME,),
+    "mean_logprob": (names.MEAN_LOGPROB,),
+    "citations": (names.CITATIONS,),
 }
 # What the wire says, and the metric whose sum must say it, too.
 IN_METRIC = {

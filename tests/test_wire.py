@@ -43,7 +43,7 @@ KEYS |= {"expected_stream", "expected_grpc"}
 COUNTS = {"input_tokens", "output_tokens", "cache_read", "cache_write", "reasoning"}
 FACTS = COUNTS | {"finish_reasons", "normalised", "blocks", "response_model", "response_id"}
 FACTS |= {"error_type", "service_tier", "system_fingerprint", "stop_sequence"}
-FACTS |= {"queue_time", "prompt_time", "completion_time", "total_time"}
+FACTS |= {"queue_time", "prompt_time", "completion_time", "total_time", "mean_logprob", "citations"}
 EVERY_FLAVOUR = {
     "ok", "length", "tool_calls", "cache_read", "reasoning", "error_400", "error_401", "error_429",
     "error_500", "stream_break", "stream_no_usage", "stream_no_finish", "stream_error_event",

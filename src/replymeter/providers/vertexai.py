@@ -27,7 +27,6 @@ CATEGORIES = {
     "HARM_CATEGORY_IMAGE_DANGEROUS_CONTENT": "dangerous",
     "HARM_CATEGORY_IMAGE_HARASSMENT": "harassment",
     "HARM_CATEGORY_IMAGE_SEXUALLY_EXPLICIT": "sexual",
-    "HARM_CATEGORY_UNSPECIFIED": "other",
 }
 """https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/HarmCategory."""
 

@@ -58,6 +58,7 @@ def test_an_argument_wins_over_its_variable(
         ("REPLYMETER_CHUNK_TIMING", "yes", "give True or False"),
         ("REPLYMETER_COST", "1", "give True or False"),
         ("REPLYMETER_LABELS", "Team=search", "label 'Team'"),
+        ("REPLYMETER_LABELS", "search", "label 'search' has no value"),
         ("REPLYMETER_PRICES", "/nowhere.json", "cannot read the file"),
         ("REPLYMETER_MODEL_CAP", "0", "give a whole number of 1 or more"),
     ],

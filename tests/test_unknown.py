@@ -66,6 +66,22 @@ def test_a_class_that_nobody_knows_gives_the_common_fields(
     assert "docs/add-a-provider.md" in line
 
 
+def test_a_property_that_raises_costs_the_address_alone(
+    instrument: Instrument, captured: Captured
+) -> None:
+    """Somebody's class may raise anything where the address of its server is looked for."""
+
+    class Moody(Stranger):
+        @property
+        def base_url(self) -> str:
+            raise RuntimeError("not configured")
+
+    instrument(Moody()).invoke("hi")
+
+    assert captured.total(names.FINISH_REASON_COUNT.name) == 1
+    assert captured.total(names.INTERNAL_ERRORS.name) == 0
+
+
 def test_a_provider_that_is_named_is_not_asked_for(instrument: Instrument, lines: Lines) -> None:
     """Whoever names it knows."""
     instrument(Stranger(), provider="in_house").invoke("hi")

@@ -94,6 +94,8 @@ def _label(name: Any, value: Any) -> tuple[str, str]:
         raise ValueError(f"label {name!r}: a name is lower-case letters, digits, `_` and `.`")
     if name.startswith(_TAKEN) or name in _TAKEN_BY_PROMETHEUS or name in names.ATTRIBUTES:
         raise ValueError(f"label {name!r}: the name is taken, choose another")
+    if value == "":
+        raise ValueError(f"label {name!r} has no value; give it one as in `team=search`")
     if word(value) is None:
         raise ValueError(f"label {name!r}: a value is 1 to 64 characters of A-Za-z0-9_.:/ -")
     return name, value

@@ -133,8 +133,11 @@ def _public(host: str) -> bool:
 def _server(model: BaseChatModel, provider: Provider) -> tuple[str | None, int | None]:
     for path in provider.urls:
         value: Any = model
-        for step in path.split("."):
-            value = getattr(value, step, None)
+        try:
+            for step in path.split("."):
+                value = getattr(value, step, None)
+        except Exception:  # noqa: BLE001, S112  A property of somebody's class can raise anything.
+            continue
         if value is None:
             continue
         url = str(value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from replymeter import conventions as names
+from tests.end_to_end.counted import counted, differences, words_of
 from tests.end_to_end.parts import eventually
 
 if TYPE_CHECKING:
@@ -18,18 +19,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
 
 SERVICE = "ledger"
-# The labels of the truth, and those of Prometheus.
-LABELS = {
-    "gen_ai_provider_name": "provider",
-    "gen_ai_request_model": "model",
-    "error_type": "error",
-    "replymeter_finish_reason": "reason",
-    "replymeter_block_stage": "stage",
-    "replymeter_block_category": "category",
-    "replymeter_outcome": "outcome",
-    "replymeter_cost_part": "part",
-    "replymeter_cost_reason": "why",
-}
 TINY = 1e-12  # of a sum of dollars: the SDK adds some hundred floats, each exact to 2e-16 of it
 
 
@@ -46,32 +35,12 @@ def truth(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return told
 
 
-def counted(pipeline: Pipeline, name: str) -> dict[tuple[str, ...], float]:
-    """The sums of a metric in Prometheus, in the truth's words; those at 0 are left out."""
-    query = f'sum by ({", ".join(LABELS)}) ({name}{{job="{SERVICE}"}})'
-    sums = {}
-    for labels, value in pipeline.prometheus.series(query).items():
-        words = {LABELS[label]: text for label, text in labels}
-        if value:
-            said = (f"{word}={words[word]}" for word in LABELS.values() if word in words)
-            key = (name, *said)
-            sums[key] = value
-    return sums
-
-
 def test_every_series_equals_the_wire(pipeline: Pipeline, truth: dict[str, Any]) -> None:
     """Over 1,100 calls of every provider, mode and ending: the difference is 0 in every series."""
     want = {tuple(key): value for key, value in truth["series"]}
-    have: dict[tuple[str, ...], float] = {}
-    for name in sorted({key[0] for key in want}):
-        have |= counted(pipeline, name)
 
     assert len(truth["spans"]) > 1100
-    assert {
-        key: (want.get(key, 0), have.get(key, 0))
-        for key in {*want, *have}
-        if want.get(key, 0) != have.get(key, 0)
-    } == {}
+    assert differences(want, pipeline.prometheus, SERVICE) == {}
 
 
 def test_every_dollar_equals_the_wires_tokens_at_their_prices(
@@ -79,7 +48,7 @@ def test_every_dollar_equals_the_wires_tokens_at_their_prices(
 ) -> None:
     """By provider, model, part and reason, against exact decimals; calls not priced are above."""
     want = {tuple(key): float(value) for key, value in truth["cost"]}
-    have = counted(pipeline, names.COST_OF_CALLS.prometheus)
+    have = counted(pipeline.prometheus, names.COST_OF_CALLS.prometheus, SERVICE, words_of(want))
 
     assert len({part for *_, part in want}) == len(names.COST_PARTS)
     assert have == pytest.approx(want, rel=TINY, abs=0)

@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+CALLS ?= 100000
 SHELL := bash
 
 BIN := .venv/bin
@@ -10,7 +11,7 @@ READY := .venv/.locked .venv/.package
 
 .DEFAULT_GOAL := help
 PARTS := collector prometheus kafka alertmanager amtool compose
-.PHONY: help demo test bench speed lint types check fmt record docs dashboards pictures site lock build clean faults $(PARTS)
+.PHONY: help demo test bench speed lint types check fmt record docs dashboards pictures site lock build clean faults ledger $(PARTS)
 # Beside the development environment, each pinned in requirements/<name>.txt: its lowest Python,
 # and the tests that run in it.
 EXTRA := oldest litellm
@@ -82,6 +83,9 @@ site: $(READY) ## Run the Python in the documentation, and build the site into b
 
 faults: $(READY) ## Run processes into every fault, count what is lost, write docs/faults.md (minutes)
 	@$(BIN)/python tools/faults.py $(ARGS)
+
+ledger: $(READY) ## Make 100,000 calls in 4 processes, compare every series in Prometheus (minutes)
+	@$(BIN)/python -m tests.end_to_end.hundred_thousand $(CALLS)
 
 lock: $(READY) ## Pin requirements/*.in again; ARGS=--upgrade moves every pin
 	@$(call pin,dev,3.10)

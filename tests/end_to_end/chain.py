@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from tests.end_to_end.parts import Collector, collector, free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from tests.end_to_end.parts import Prometheus
 
 TOKEN = "a-token-of-this-test"
-_FILE = "exporters: {{file: {{path: '{}', flush_interval: 100ms}}}}"
+FILE = "exporters: {{file: {{path: '{}', append: true, flush_interval: 100ms}}}}"
 
 
 def pipelines(exporters: str, name: str) -> str:
@@ -45,7 +46,7 @@ def run_gateway(
         "REPLYMETER_SPAN_METRICS_INTERVAL": "1s",
         **more,
     }
-    file = _FILE.format(mine / "spans.jsonl")
+    file = FILE.format(mine / "spans.jsonl")
     with collector(
         "gateway.yaml", mine, environment, file, pipelines("file", "traces/sample")
     ) as running:
@@ -61,8 +62,30 @@ def run_agent(mine: Path, tls: Path, gateway: int, **more: str) -> Iterator[Coll
         "REPLYMETER_TLS_DIR": str(tls),
         **more,
     }
-    file = _FILE.format(mine / "spans.jsonl")
+    file = FILE.format(mine / "spans.jsonl")
     with collector(
         "agent.yaml", mine, environment, file, pipelines("otlp_grpc/gateway, file", "traces")
     ) as running:
         yield running
+
+
+class Killable:
+    """A collector that can be killed and started again: in the same folder, on the same ports."""
+
+    def __init__(self, run: Callable[[], AbstractContextManager[Collector]]) -> None:
+        self._run = run
+        self._running = ExitStack()
+        self.start()
+
+    def start(self) -> None:
+        """Start it."""
+        self.collector = self._running.enter_context(self._run())
+
+    def kill(self) -> None:
+        """With -9."""
+        self.collector.process.kill()
+        self.collector.process.wait(10)
+
+    def close(self) -> None:
+        """Stop it well."""
+        self._running.close()

@@ -208,8 +208,8 @@ def _flags(text: str, given: Mapping[str, str]) -> list[str]:
 
 
 @contextmanager
-def prometheus(folder: Path, **changes: str) -> Iterator[Prometheus]:
-    """Run Prometheus by prometheus.yaml, with the flags that it names, on a free port.
+def prometheus(folder: Path, *flags: str, **changes: str) -> Iterator[Prometheus]:
+    """Run Prometheus by prometheus.yaml, with the flags that it names and *flags*, on a free port.
 
     *changes* are the new texts of whole settings, like `scrape_interval="1s"`.
     """
@@ -228,6 +228,6 @@ def prometheus(folder: Path, **changes: str) -> Iterator[Prometheus]:
         "--web.listen-address": f"127.0.0.1:{port}",
         "--storage.tsdb.path": str(folder / "data"),
     }
-    command = [str(part("prometheus") / "prometheus"), *_flags(text, given)]
+    command = [str(part("prometheus") / "prometheus"), *_flags(text, given), *flags]
     with process(command, log, answers(f"http://127.0.0.1:{port}/-/ready")):
         yield Prometheus(f"http://127.0.0.1:{port}", log)

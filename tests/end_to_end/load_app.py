@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 import replymeter
 from replymeter.demo.cases import expected
 from replymeter.demo.replay import replay_model
-from tests.end_to_end.truth import PROVIDERS, Truth, abandon
+from tests.end_to_end.truth import PRICES, PROVIDERS, Truth, abandon
 from tests.test_exactness import MODES, call
 from tools.recorded import RECORDINGS, load
 
@@ -60,7 +60,7 @@ class Call:
         told = load(recording)
         self._request = told.get("request", {})
         self._want = expected(told, stream="stream" in mode)
-        self._model = replymeter.instrument(replay_model(told, told))
+        self._model = replymeter.instrument(replay_model(told, told), prices=PRICES)
 
     def make(self, truth: Truth) -> bool:
         """Make the call, and note what must come of it; whether a gateway must keep its span."""

@@ -108,8 +108,7 @@ class Truth:
             series = (names.COST_OF_CALLS.prometheus, *whose, f"reason={reason}", f"part={part}")
             self.cost[series] = self.cost.get(series, Decimal(0)) + dollars
         if missing:
-            series = (names.COST_MISSING.prometheus, *whose, f"why={missing}")
-            self.series[series] += 1
+            self.series[names.COST_MISSING.prometheus, whose[0], whose[1], f"why={missing}"] += 1
 
 
 def _priced(

@@ -15,8 +15,9 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 
 import replymeter
 from replymeter import conventions as names
-from replymeter.content import Capture, Content, emit_details, fitted, plain
+from replymeter.content import Content, emit_details, fitted, plain
 from replymeter.demo.models import chat_model
+from replymeter.settings import Capture
 from replymeter.telemetry import Telemetry
 from tests.fakes import AsyncStreamModel, EventModel, SyncModel, chunk, reply, result
 

@@ -11,7 +11,8 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 )
 
 from replymeter.instrument import instrument, uninstrument
-from replymeter.telemetry import LOG, nobody_listens
+from replymeter.log import LOG
+from replymeter.telemetry import nobody_listens
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -19,7 +19,7 @@ from replymeter.fold import Fold
 from replymeter.layers import around, span_of_another, util_genai_context
 from replymeter.older import older_measurements
 from replymeter.read import choices_of, completed, read
-from replymeter.reading import Ending, Failure, Reading, Request, Timing
+from replymeter.reading import Cost, Ending, Failure, Reading, Request, Timing
 from replymeter.request import conversation_id, read_request
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatResult
     from opentelemetry.trace import Span
 
-    from replymeter.cost import Cost
     from replymeter.emit import Measurement
     from replymeter.marks import Instrumentation
     from replymeter.providers import Target

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +29,8 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatResult
     from opentelemetry.context import Context
 
+    from replymeter.settings import Capture
     from replymeter.telemetry import Telemetry
-
-Redact = Callable[[str, Any], Any]
 
 _SHORTEST = 32  # characters; texts are not cut below it, whole messages go instead
 _DEEPEST = 16
@@ -42,16 +40,6 @@ _NO_LOGS = (
     "so it goes nowhere. Set one with opentelemetry._logs.set_logger_provider, or capture "
     "`span_only`."
 )
-
-
-@dataclass(frozen=True)
-class Capture:
-    """Where content goes, how many characters of JSON an attribute may have, who redacts it."""
-
-    on_span: bool
-    on_event: bool
-    limit: int
-    redact: Redact | None = None
 
 
 class Content:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replymeter import conventions as names
+from replymeter.reading import Cost
 
 if TYPE_CHECKING:
     from replymeter.providers.spec import Provider
@@ -28,20 +29,6 @@ _NEEDS = (
     "'replymeter[cost]', or give `prices` of your own"
 )
 _MOST_FOUND = 1024  # models whose place in the list is remembered
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a call cost in US dollars; a part is None when it is not known, and `missing` why."""
-
-    input: Decimal | None = None
-    output: Decimal | None = None
-    missing: str | None = None
-
-    @property
-    def total(self) -> Decimal | None:
-        """Both parts together; None unless both are known."""
-        return None if self.input is None or self.output is None else self.input + self.output
 
 
 NO_USAGE = Cost(missing=USAGE_MISSING)

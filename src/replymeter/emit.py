@@ -10,9 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from replymeter.conventions import Metric
-    from replymeter.cost import Cost
     from replymeter.providers import Target
-    from replymeter.reading import Ending, Request, Usage
+    from replymeter.reading import Cost, Ending, Request, Usage
 
     Labels = tuple[tuple[str, str], ...]
     Measurement = tuple[Metric, float, Labels]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from replymeter.content import Redact
+    from replymeter.settings import Redact
 
     Prices = Mapping[str, Mapping[str, float | Decimal]]
 

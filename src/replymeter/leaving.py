@@ -17,7 +17,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from replymeter.telemetry import LOG
+from replymeter.log import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable

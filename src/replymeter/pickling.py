@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from replymeter.log import LOG
 from replymeter.marks import Instrumentation, Mark
-from replymeter.telemetry import LOG, telemetry_of
+from replymeter.telemetry import telemetry_of
 from replymeter.wrap import wrap_class
 
 if TYPE_CHECKING:

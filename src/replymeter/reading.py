@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from replymeter.cost import Cost
+    from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +114,20 @@ class Timing:
     duration: float
     first_chunk: float | None = None
     writing: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call cost in US dollars; a part is None when it is not known, and `missing` why."""
+
+    input: Decimal | None = None
+    output: Decimal | None = None
+    missing: str | None = None
+
+    @property
+    def total(self) -> Decimal | None:
+        """Both parts together; None unless both are known."""
+        return None if self.input is None or self.output is None else self.input + self.output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

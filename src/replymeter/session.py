@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import requests
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from replymeter.telemetry import LOG
+from replymeter.log import LOG
 
 if TYPE_CHECKING:
     from replymeter.leaving import Patience

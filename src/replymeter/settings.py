@@ -13,10 +13,11 @@ from importlib import import_module
 from typing import Any
 
 from replymeter import conventions as names
-from replymeter.content import Capture
 from replymeter.cost import Pricing, table_of
+from replymeter.log import LOG
 from replymeter.paths import word
-from replymeter.telemetry import LOG
+
+Redact = Callable[[str, Any], Any]
 
 CONVERSATION_KEYS = ("thread_id", "session_id", "conversation_id")
 MOST_LABELS = 5
@@ -25,6 +26,16 @@ _MODES = ("no_content", "span_only", "event_only", "span_and_event")
 _LABEL = re.compile(r"[a-z][a-z0-9_.]{0,62}")
 _TAKEN = ("gen_ai.", "replymeter.", "openai.", "aws.", "server.", "error.", "otel.", "service.")
 _TAKEN_BY_PROMETHEUS = ("job", "instance", "le", "quantile")
+
+
+@dataclass(frozen=True)
+class Capture:
+    """Where content goes, how many characters of JSON an attribute may have, who redacts it."""
+
+    on_span: bool
+    on_event: bool
+    limit: int
+    redact: Redact | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

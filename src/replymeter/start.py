@@ -10,7 +10,8 @@ from opentelemetry import metrics, trace
 
 from replymeter import otlp
 from replymeter.leaving import SECONDS, Leaving, Patience, warn_of_uwsgi
-from replymeter.telemetry import LOG, SILENT, nobody_listens, zero_after_set_up
+from replymeter.log import LOG
+from replymeter.telemetry import SILENT, nobody_listens, zero_after_set_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable

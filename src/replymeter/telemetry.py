@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from opentelemetry import metrics, trace
 from opentelemetry._logs import get_logger
 
 from replymeter import conventions as names
+from replymeter.log import LOG, SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from replymeter.providers import Target
     from replymeter.providers.spec import Provider
     from replymeter.settings import Settings
-
-SCOPE = "replymeter"
-LOG = logging.getLogger(SCOPE)
 
 _METRICS = (*names.METRICS, *names.OLDER_METRICS)
 _WITH_RESPONSE_MODEL = frozenset(m for m in _METRICS if m.name.startswith("gen_ai."))

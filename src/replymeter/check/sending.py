@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from replymeter import conventions as names
 from replymeter import otlp
-from replymeter.telemetry import SCOPE
+from replymeter.log import SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from replymeter.telemetry import SCOPE
+from replymeter.log import SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,6 +25,8 @@ from tests.end_to_end.truth import PRICES, PROVIDERS, Truth, abandon, seen
 from tests.test_exactness import HELLO, call, cases, shared
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_core.language_models import BaseChatModel
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -47,20 +49,23 @@ class Ids(SpanProcessor):
 class App:
     """The calls: every case of every flavour in every mode, and callers that go away."""
 
-    def __init__(self, wire: WireServer, grpc: GrpcServer) -> None:
+    def __init__(
+        self, wire: WireServer, grpc: GrpcServer | None, options: Mapping[str, Any] | None = None
+    ) -> None:
         self.truth = Truth()
         self._wire = wire
         self._grpc = grpc
+        self._options = {"chunk_timing": True, "prices": PRICES} if options is None else options
 
     def model(self, flavour: str, name: str, mode: str) -> BaseChatModel:
         """The real class, instrumented; VertexAI's asynchronous side speaks gRPC only."""
-        if flavour == "vertexai" and mode.startswith("a"):
+        if flavour == "vertexai" and mode.startswith("a") and self._grpc:
             model = chat_model(flavour, self._grpc.url(name), transport="grpc")
         elif flavour == "fireworks" and mode.startswith("a"):  # its client keeps its event loop
             model = chat_model(flavour, self._wire.url(flavour, name))
         else:
             model = shared(flavour, self._wire.add(flavour, "current", load_case(flavour, name)))
-        replymeter.instrument(model, chunk_timing=True, prices=PRICES)
+        replymeter.instrument(model, **self._options)
         return model
 
     def finish(self, flavour: str, name: str, mode: str) -> None:
@@ -90,7 +95,7 @@ class App:
         slow = {**case, "invoke": {"delay": NEVER, **case["invoke"]}}
         slow["stream"] = {"pause": NEVER, **case["stream"]}
         model = chat_model(flavour, self._wire.add(flavour, "slow", slow))
-        replymeter.instrument(model, prices=PRICES)
+        replymeter.instrument(model, **self._options)
         chunks: list[Any] = []
 
         async def wait() -> None:
@@ -114,7 +119,7 @@ class App:
         case = load_case("openai", "ok")
         slow = {**case, "stream": {"pause": 0.15, **case["stream"]}}
         model = chat_model("openai", self._wire.add("openai", "paced", slow))
-        replymeter.instrument(model, prices=PRICES)
+        replymeter.instrument(model, **self._options)
         call(model, "stream")
         self.truth.add("openai", model, expected(case, stream=True), "ok")
 

@@ -36,6 +36,9 @@ so it says what was seen, not what was promised.
 
 A model of no provider below still gives everything that LangChain's common fields say, and a
 line in the log says what is not known of it. [Adding one](add-a-provider.md) takes five steps.
+
+There are no rows for `azure.ai.inference`: its class, `AzureAIChatCompletionsModel`, is retired
+since May 2026, and the classes that follow it are `ChatOpenAI` and `ChatAnthropic` underneath.
 """
 
 

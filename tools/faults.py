@@ -1,15 +1,19 @@
 """Run every row of the fault table, with real parts, and write docs/faults.md: `make faults`.
 
-`python tools/faults.py ROW ...` runs only these, and prints what came of them. It takes minutes.
+`python tools/faults.py ROW ...` runs only these, and prints what came of them. It takes minutes. A
+run that did not measure every row is gone on with by the next one, from build/faults.jsonl.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
 import tempfile
+import traceback
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib.metadata import version
 from itertools import groupby
@@ -19,7 +23,7 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from tests.end_to_end.faults.rows import ROWS, Row  # noqa: E402
+from tests.end_to_end.faults.rows import ROWS, Outcome, Row  # noqa: E402
 from tests.end_to_end.faults.setups import SETUPS  # noqa: E402
 from tests.end_to_end.faults.world import world  # noqa: E402
 from tests.end_to_end.parts import prometheus  # noqa: E402
@@ -27,11 +31,11 @@ from tests.end_to_end.parts import prometheus  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.end_to_end.faults.rows import Outcome
     from tests.end_to_end.faults.world import World
 
 PAGE = ROOT / "docs" / "faults.md"
-LANES = 4  # rows at a time, but for those that need the machine for themselves
+NOTES = ROOT / "build" / "faults.jsonl"
+LANES = 6  # rows at a time, but for those that need the machine for themselves
 PACKAGES = (
     "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "gunicorn", "uvicorn",
     "pyuwsgi", "celery",
@@ -60,26 +64,52 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def run(key: str, world: World, folder: Path) -> Mapping[str, Outcome]:
-    """One row."""
-    outcomes = ROWS[key].outcomes(world, folder / key, SETUPS)
+def run(key: str, world: World, folder: Path) -> Mapping[str, Outcome] | None:
+    """One row; None when it could not be run."""
+    try:
+        outcomes = ROWS[key].outcomes(world, folder / key, SETUPS)
+    except Exception:  # noqa: BLE001  # an app that does not start must not end the other rows
+        print(f"{key} was not measured: {traceback.format_exc()}", flush=True)
+        return None
     for setup, outcome in outcomes.items():
         print(f"{key} {setup}: {outcome}", flush=True)
     return outcomes
 
 
-def run_all(keys: list[str]) -> dict[str, Mapping[str, Outcome]]:
+def note(**what: object) -> None:
+    """Note it for this page, which a later run may have to write."""
+    NOTES.parent.mkdir(exist_ok=True)
+    with NOTES.open("a") as file:
+        file.write(f"{json.dumps(what)}\n")
+
+
+def noted() -> tuple[list[float], dict[str, Mapping[str, Outcome]]]:
+    """The load when each part of this run began, and what came of the rows in them."""
+    lines = [json.loads(line) for line in NOTES.read_text().splitlines()]
+    outcomes = {
+        one["key"]: {setup: Outcome(**value) for setup, value in one["outcomes"].items()}
+        for one in lines
+        if "key" in one
+    }
+    return [one["load"] for one in lines if "load" in one], outcomes
+
+
+def run_all(keys: list[str], *, keep: bool) -> dict[str, Mapping[str, Outcome]]:
     """The rows of these keys, some at a time, then those that need the machine for themselves."""
-    together = [key for key in keys if not ROWS[key].alone]
-    alone = [key for key in keys if ROWS[key].alone]
     with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
         with prometheus(folder / "prometheus") as database, world(folder, database) as there:
+
+            def one(key: str) -> tuple[str, Mapping[str, Outcome] | None]:
+                made = run(key, there, folder)
+                if made and keep:
+                    note(key=key, outcomes={setup: asdict(made[setup]) for setup in made})
+                return key, made
+
             with ThreadPoolExecutor(LANES) as lanes:
-                made = lanes.map(lambda key: run(key, there, folder), together)
-                outcomes = dict(zip(together, made, strict=True))
-            outcomes |= {key: run(key, there, folder) for key in alone}
-    return {key: outcomes[key] for key in keys}
+                made = list(lanes.map(one, (key for key in keys if not ROWS[key].alone)))
+            made += [one(key) for key in keys if ROWS[key].alone]
+    return {key: outcomes for key, outcomes in made if outcomes}
 
 
 def line(row: Row, outcomes: Mapping[str, Outcome]) -> str:
@@ -109,18 +139,25 @@ def unexplained(outcomes: Mapping[str, Mapping[str, Outcome]]) -> list[str]:
     ]
 
 
-def page(outcomes: Mapping[str, Mapping[str, Outcome]], load: list[float]) -> str:
+def page(outcomes: Mapping[str, Mapping[str, Outcome]], loads: list[float]) -> str:
     """The page."""
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     when = datetime.now(timezone.utc).strftime("%d %B %Y")
     missed = "; ".join(ROWS[key].name for key in unexplained(outcomes)) or "none"
+    began = ", ".join(f"{load:.0f}" for load in loads)
     text = (
         f"{HEAD}Measured on {when}: {machine}, Python {platform.python_version()}, {versions}. The "
-        f"load average was {load[0]:.0f} when the run began, {load[1]:.0f} when it ended.\n\n"
+        f"run had {len(loads)} part(s); the load average when each began was {began}, the nice "
+        f"value {os.nice(0)}.\n\n"
         f"**Rows in which `start()` lost what it must not lose:** {missed}.\n"
     )
-    for group, keys in groupby(outcomes, lambda key: ROWS[key].group):
+    missing = [ROWS[key].name for key in ROWS if key not in outcomes]
+    if missing:
+        text += f"\n**Not measured in this run:** {'; '.join(missing)}.\n"
+    for group, keys in groupby(
+        (key for key in ROWS if key in outcomes), lambda key: ROWS[key].group
+    ):
         text += f"\n## {group}\n\n| fault | {' | '.join(COLUMNS)} |\n"
         text += f"| --- |{' ---: |' * len(COLUMNS)}\n"
         text += "".join(f"{line(ROWS[key], outcomes[key])}\n" for key in keys)
@@ -130,13 +167,18 @@ def page(outcomes: Mapping[str, Mapping[str, Outcome]], load: list[float]) -> st
 def main() -> None:
     """Run, and write the page when it was all of them."""
     asked = sys.argv[1:]
-    load = [os.getloadavg()[0]]
-    outcomes = run_all(asked or list(ROWS))
-    load.append(os.getloadavg()[0])
-    if not asked:
-        PAGE.write_text(page(outcomes, load), encoding="utf-8")
-    missed = unexplained(outcomes)
-    sys.exit(f"start() lost something in: {', '.join(missed)}" if missed else None)
+    if asked:
+        outcomes = run_all(asked, keep=False)
+    else:
+        note(load=os.getloadavg()[0])
+        _, before = noted()
+        run_all([key for key in ROWS if key not in before], keep=True)
+        loads, outcomes = noted()
+        PAGE.write_text(page(outcomes, loads), encoding="utf-8")
+        if len(outcomes) == len(ROWS):
+            NOTES.unlink()
+    missed = [*unexplained(outcomes), *(key for key in asked or ROWS if key not in outcomes)]
+    sys.exit(f"Lost something, or not measured: {', '.join(missed)}" if missed else None)
 
 
 if __name__ == "__main__":

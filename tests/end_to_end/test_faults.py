@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(180)]
 
-QUICK = ("killed", "sigterm", "gunicorn-preload", "uvicorn", "uwsgi-lazy", "celery")
+QUICK = ("killed", "sigterm", "gunicorn-preload", "uvicorn", "uwsgi", "celery")
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,7 @@ class App:
             "OTEL_SERVICE_NAME": self.service,
         }
 
-    def wait_for(self, word: str, seconds: float = 60.0) -> None:
+    def wait_for(self, word: str, seconds: float = 150.0) -> None:
         """Until it said *word*."""
         eventually(lambda: word in self.log.read_text(errors="replace"), seconds)
         text = self.log.read_text(errors="replace")
@@ -339,6 +339,6 @@ ROWS = {
     "celery": _server("celery, prefork, 2 processes", serving.celery()),
     "burst": Row("10,000 calls at once", partial(ending, "return", 0, 0), "Load", alone=True),
     "1000": Row(
-        "1,000 calls a second for 20 s", partial(ending, "return", 20, 1000), "Load", alone=True
+        "1,000 calls a second for 10 s", partial(ending, "return", 10, 1000), "Load", alone=True
     ),
 }

@@ -35,7 +35,7 @@ def over_http(command: Callable[[str], list[str]]) -> Server:
 
         def drive(app: App) -> None:
             url = f"http://{address}/"
-            eventually(answers(url), 60)
+            eventually(answers(url), 150)
             clients = [threading.Thread(target=ask, args=(url,)) for _ in range(CLIENTS)]
             for one in clients:
                 one.start()
@@ -58,7 +58,7 @@ def ask(url: str) -> None:
 
 def at_least(app: App, calls: int) -> None:
     """Wait for that many calls."""
-    eventually(lambda: app.notes.read_text().count("\n") >= calls, 60)
+    eventually(lambda: app.notes.read_text().count("\n") >= calls, 150)
     assert app.notes.read_text().count("\n") >= calls, app.log.read_text(errors="replace")[-4000:]
 
 

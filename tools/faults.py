@@ -86,7 +86,7 @@ def note(**what: object) -> None:
 def noted() -> tuple[list[float], dict[str, Mapping[str, Outcome]]]:
     """The load when each part of this run began, and what came of the rows in them."""
     lines = [json.loads(line) for line in NOTES.read_text().splitlines()]
-    outcomes = {
+    outcomes: dict[str, Mapping[str, Outcome]] = {
         one["key"]: {setup: Outcome(**value) for setup, value in one["outcomes"].items()}
         for one in lines
         if "key" in one

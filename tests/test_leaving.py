@@ -104,6 +104,21 @@ signal.signal(signal.SIGTERM, stop)
     assert sum(counted(receiver).values()) == 7
 
 
+def test_a_signal_that_is_raised_again_at_once_loses_nothing(receiver: Receiver) -> None:
+    """As uvicorn does it after its graceful stop."""
+    server = """
+import signal
+def stop(number, frame):
+    calls(3)  # what was in flight
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+signal.signal(signal.SIGTERM, stop)
+"""
+    assert ended_by_sigterm(f"{server}{CALLS}calls(4)", receiver.url) == -signal.SIGTERM
+    assert len(receiver.spans()) == 7
+    assert sum(counted(receiver).values()) == 7
+
+
 @FORK
 def test_a_forked_child_counts_from_zero(receiver: Receiver) -> None:
     """The parent's counts are not sent again by its children: the sum is what was made."""

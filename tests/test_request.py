@@ -63,6 +63,20 @@ def test_a_parameter_of_the_model_is_on_the_span(
     assert {name: attributes.get(name) for name in want} == want
 
 
+@pytest.mark.parametrize("model", ["gpt\n5", "gpt\x00", "https://example.com/v1"])
+def test_a_text_that_is_no_models_name_is_none(
+    model: str, wire: WireServer, instrument: Callable[..., Any], captured: Captured
+) -> None:
+    """A line, a control character or an address is neither on the span nor a label."""
+    instrument(chat_model("openai", wire.url("openai", "ok"), model=model)).invoke("x")
+
+    assert names.REQUEST_MODEL not in (captured.spans[0].attributes or {})
+    assert all(
+        names.REQUEST_MODEL not in labels
+        for labels, _ in captured.points(names.FINISH_REASON_COUNT.name)
+    )
+
+
 @pytest.mark.parametrize(
     ("given", "want"),
     [

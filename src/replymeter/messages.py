@@ -71,7 +71,7 @@ def _tool_call(block: Mapping[str, Any]) -> Json:
 
 
 def _server_tool_call(block: Mapping[str, Any]) -> Json:
-    name = block.get("name")
+    name = block.get("name") or ""  # the conventions want a text, known or not
     call = {"type": name, "arguments": block.get("args")}
     return {
         "type": "server_tool_call",

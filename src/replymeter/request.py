@@ -130,7 +130,9 @@ def request_model(
     if value is None:
         value = model._get_ls_params(**arguments).get("ls_model_name")  # noqa: SLF001
     named = name(value)
-    return None if named and "://" in named else named  # the URL of an endpoint is no name
+    if named is None or "://" in named or not named.isprintable():
+        return None  # the URL of an endpoint is no name, and a line is none
+    return named
 
 
 def _first(sources: tuple[Mapping[str, Any], ...], spellings: tuple[str, ...]) -> Any:

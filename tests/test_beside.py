@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.callbacks import BaseCallbackManager
 
 from replymeter import conventions as names
 from tests.fakes import AsyncStreamModel
@@ -56,7 +57,12 @@ class Managed(AsyncStreamModel):
         return await super()._agenerate(messages)
 
 
-# OpenLLMetry's comes last: it leaves its handler behind.
+@pytest.fixture(autouse=True)
+def handlers_do_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenLLMetry's patch of this method outlives its `uninstrument`; not here."""
+    monkeypatch.setattr(BaseCallbackManager, "__init__", BaseCallbackManager.__init__)
+
+
 @pytest.mark.parametrize("package", ["openinference", "official", "openllmetry"])
 async def test_one_span_with_both_attributes_or_each_its_own(
     package: str, instrument: Instrument, captured: Captured

@@ -10,6 +10,8 @@ from functools import lru_cache
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -82,7 +84,9 @@ def _walk(node: Any, steps: tuple[str, ...]) -> Iterator[Any]:
                     yield from _walk(item, steps[index + 1 :])
             return
         if not isinstance(node, Mapping):
-            return
+            if not isinstance(node, BaseModel):
+                return
+            node = node.__dict__  # as some SDKs hand lists of objects on
         node = node.get(step)
     if node is not None:
         yield node

@@ -18,6 +18,7 @@ DIFFERENT: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("bedrock_converse-reasoning_counted-*", {"reasoning": None}, "langchain-aws 1.0 drops it"),
     ("fireworks-*", {"reasoning": None, "cache_read": None}, "langchain-fireworks 1.0 drops them"),
     ("fireworks-logprobs-*", {"mean_logprob": None}, "fireworks-ai 0.19 drops them"),
+    ("ollama-logprobs-*", {"mean_logprob": None}, "ollama 0.6.1 drops them"),
     ("moonshot-cache_write-*stream", {"cache_write": None}, "langchain-openai 1.0 drops it"),
     ("fireworks-error_404-*", {"error_type": "invalid_request"}, "its SDK has one class for both"),
     ("groq-*stream", {"reasoning": None, "cache_read": None}, "langchain-groq 1.0 drops them"),

@@ -63,11 +63,11 @@ def test_two_workers_are_two_series_with_an_exact_sum(pipeline: Pipeline) -> Non
     """Two processes of one service at the same time: each has its own series."""
     calls = (3, 5)
     apps = [
-        pipeline.start_app("calls_app", "workers", *["openai/ok/invoke"] * count) for count in calls
+        pipeline.start_app("calls_app", "pair", *["openai/ok/invoke"] * count) for count in calls
     ]
     for app in apps:
         finish(app)
-    series = f'{names.FINISH_REASON_COUNT.prometheus}{{job="workers"}}'
+    series = f'{names.FINISH_REASON_COUNT.prometheus}{{job="pair"}}'
     eventually(lambda: pipeline.prometheus.total(series) == sum(calls))
     by_instance = pipeline.prometheus.series(f"sum by (instance) ({series})")
 

@@ -73,13 +73,7 @@ TILES: Final = (
         decimals=0,
         empty=NO_STREAMS,
     ),
-    Stat(
-        title="Failed",
-        says="Share of calls that raised an error; safety blocks are not failures.",
-        expr=scope.failed(RANGE),
-        unit=SHARE,
-        steps=parts.FAILED,
-    ),
+    parts.FAILED_TILE,
     Stat(
         title="Rate limited",
         says="Calls that ended in a rate limit or an overload, after the retries of the "
@@ -114,13 +108,7 @@ TILES: Final = (
         steps=parts.NEVER,
         empty="None",
     ),
-    Stat(
-        title="Cancelled or abandoned",
-        says="Share of all endings: the caller gave up. It is how a hung provider shows.",
-        expr=scope.of_endings(RANGE, scope.GAVE_UP),
-        unit=SHARE,
-        steps=parts.GAVE_UP,
-    ),
+    parts.GAVE_UP_TILE,
 )
 
 LATENCY: Final = (

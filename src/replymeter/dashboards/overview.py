@@ -18,13 +18,7 @@ FIRST: Final = (
         says="Calls to providers, whatever their ending. Answers from a cache are none.",
         expr=f"60 * {scope.calls(RANGE)}",
     ),
-    Stat(
-        title="Failed",
-        says="Share of calls that raised an error; safety blocks are not failures.",
-        expr=scope.failed(RANGE),
-        unit=SHARE,
-        steps=parts.FAILED,
-    ),
+    parts.FAILED_TILE,
     Stat(
         title="Cut off",
         says="Share of answers that the output limit cut off (`length`). Failed, cancelled and "
@@ -40,21 +34,8 @@ FIRST: Final = (
         unit=SHARE,
         steps=parts.BLOCKED,
     ),
-    Stat(
-        title="Cancelled or abandoned",
-        says="Share of all endings: the caller gave up. It is how a hung provider shows.",
-        expr=scope.of_endings(RANGE, scope.GAVE_UP),
-        unit=SHARE,
-        steps=parts.GAVE_UP,
-    ),
-    Stat(
-        title="Usage coverage",
-        says="Share of calls without an error whose tokens are known. Below 100 %, tokens and "
-        "cost are more than the panels say.",
-        expr=scope.usage_seen(RANGE),
-        unit=SHARE,
-        steps=parts.COVERED,
-    ),
+    parts.GAVE_UP_TILE,
+    parts.COVERAGE_TILE,
     Stat(
         title="Duration, p95",
         says="95 % of calls took less, streams to their end.",

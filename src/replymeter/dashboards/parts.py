@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from replymeter import conventions as names
 from replymeter.dashboards import promql, scope
-from replymeter.dashboards.panels import Link, Steps, TimeSeries
+from replymeter.dashboards.panels import Link, Stat, Steps, TimeSeries
 from replymeter.dashboards.promql import label
-from replymeter.dashboards.scope import BY_MODEL, INTERVAL, TRACES
+from replymeter.dashboards.scope import BY_MODEL, INTERVAL, RANGE, TRACES
 
 SHARE: Final = "percentunit"
 
@@ -40,6 +40,30 @@ NEVER: Final[Steps] = ((None, "green"), (0.5, "red"))
 
 NO_PRICES: Final = "No cost recorded"
 NO_STREAMS: Final = "No streamed calls"
+
+# Tiles that stand on two dashboards.
+FAILED_TILE: Final = Stat(
+    title="Failed",
+    says="Share of calls that raised an error; safety blocks are not failures.",
+    expr=scope.failed(RANGE),
+    unit=SHARE,
+    steps=FAILED,
+)
+GAVE_UP_TILE: Final = Stat(
+    title="Cancelled or abandoned",
+    says="Share of all endings: the caller gave up. It is how a hung provider shows.",
+    expr=scope.of_endings(RANGE, scope.GAVE_UP),
+    unit=SHARE,
+    steps=GAVE_UP,
+)
+COVERAGE_TILE: Final = Stat(
+    title="Usage coverage",
+    says="Share of calls without an error whose tokens are known. Below 100 %, tokens and "
+    "cost are more than the panels say.",
+    expr=scope.usage_seen(RANGE),
+    unit=SHARE,
+    steps=COVERED,
+)
 
 _KEPT: Final = "&".join(
     (

@@ -69,14 +69,7 @@ TILES: Final = (
         steps=parts.TRUNCATED,
         empty=NO_PRICES,
     ),
-    Stat(
-        title="Usage coverage",
-        says="Share of calls without an error whose tokens are known. Below 100 %, tokens and "
-        "cost are more than the panels say.",
-        expr=scope.usage_seen(RANGE),
-        unit=SHARE,
-        steps=parts.COVERED,
-    ),
+    parts.COVERAGE_TILE,
     Stat(
         title="Priced",
         says="Share of the calls with usage whose model has a price.",

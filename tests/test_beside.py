@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from langchain_core.callbacks import BaseCallbackManager
+import wrapt
 
 from replymeter import conventions as names
 from tests.fakes import AsyncStreamModel
@@ -58,9 +58,14 @@ class Managed(AsyncStreamModel):
 
 
 @pytest.fixture(autouse=True)
-def handlers_do_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenLLMetry's patch of this method outlives its `uninstrument`; not here."""
-    monkeypatch.setattr(BaseCallbackManager, "__init__", BaseCallbackManager.__init__)
+def every_patch_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenLLMetry's patches of methods outlive its `uninstrument`; not here."""
+
+    def patch(module: str, name: str, wrapper: Any) -> None:
+        parent, attribute, original = wrapt.resolve_path(module, name)
+        monkeypatch.setattr(parent, attribute, wrapt.FunctionWrapper(original, wrapper))
+
+    monkeypatch.setattr("opentelemetry.instrumentation.langchain.wrap_function_wrapper", patch)
 
 
 @pytest.mark.parametrize("package", ["openinference", "official", "openllmetry"])

@@ -11,7 +11,7 @@ READY := .venv/.locked .venv/.package
 
 .DEFAULT_GOAL := help
 PARTS := collector prometheus kafka alertmanager amtool compose
-.PHONY: help demo test bench speed lint types check fmt record docs dashboards pictures site lock build clean faults ledger $(PARTS)
+.PHONY: help demo test bench speed lint types check fmt record docs dashboards pictures site lock build clean faults ledger soak $(PARTS)
 # Beside the development environment, each pinned in requirements/<name>.txt: its lowest Python,
 # and the tests that run in it.
 EXTRA := oldest litellm
@@ -80,6 +80,9 @@ site: $(READY) ## Run the Python in the documentation, and build the site into b
 	@$(BIN)/python -m pytest --quiet -p tools.code_blocks README.md docs
 	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/site
 	@echo build/site/index.html
+
+soak: $(READY) ## Call in every way at once, count all, look what is left (10 min); ARGS="--seconds 60"
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 faults: $(READY) ## Run processes into every fault, count what is lost, write docs/faults.md (minutes)
 	@$(BIN)/python tools/faults.py $(ARGS)

@@ -71,7 +71,11 @@ class Truth:
 
     def add(self, flavour: str, model: BaseChatModel, want: Mapping[str, Any], ending: str) -> None:
         """One call of *flavour*, with a wire case's words for what must be read from it."""
-        whose = (f"provider={PROVIDERS[flavour]}", f"model={_name(model)}")
+        self.add_call(PROVIDERS[flavour], _name(model), want, ending)
+
+    def add_call(self, provider: str, model: str, want: Mapping[str, Any], ending: str) -> None:
+        """One call of *model* at *provider*, as they are called in Prometheus."""
+        whose = (f"provider={provider}", f"model={model}")
 
         def count(name: str, value: int, *labels: str) -> None:
             if value:
@@ -96,14 +100,11 @@ class Truth:
             count(names.SAFETY_BLOCKS.prometheus, 1, f"stage={stage}", f"category={category}")
         if not error and not {"input_tokens", "output_tokens"} & set(want):
             count(names.USAGE_MISSING.prometheus, 1, f"outcome={ending}")
-        self._add_cost(flavour, model, want, reason)
+        self._add_cost(provider, model, want, reason)
 
-    def _add_cost(
-        self, flavour: str, model: BaseChatModel, want: Mapping[str, Any], reason: str
-    ) -> None:
-        provider, name = PROVIDERS[flavour], _name(model)
-        whose = (f"provider={provider}", f"model={name}")
-        parts, missing = _priced(provider, name, want)
+    def _add_cost(self, provider: str, model: str, want: Mapping[str, Any], reason: str) -> None:
+        whose = (f"provider={provider}", f"model={model}")
+        parts, missing = _priced(provider, model, want)
         for part, dollars in parts.items():
             series = (names.COST_OF_CALLS.prometheus, *whose, f"reason={reason}", f"part={part}")
             self.cost[series] = self.cost.get(series, Decimal(0)) + dollars

@@ -33,8 +33,8 @@ demo: $(READY) ## Show Replymeter at work, on recorded replies of every provider
 test: $(READY) ## Run the tests, on every core; ARGS="-k usage" picks some
 	@$(BIN)/pytest --numprocesses auto --dist loadgroup $(ARGS)
 
-bench: $(READY) ## Measure what Replymeter adds to a call, beside the floor; ARGS=5 rounds
-	@$(BIN)/python -m bench $(ARGS)
+bench: $(READY) ## Measure what Replymeter adds to a call; ARGS=5 rounds, PEERS=1, CALLGRIND=1
+	@$(BIN)/python -m bench $(if $(PEERS),--peers) $(if $(CALLGRIND),--callgrind) $(ARGS)
 
 speed: $(READY) ## Count the bytecodes of a call, fail when they grew; ARGS=--accept takes them
 	@PYTHONHASHSEED=0 $(BIN)/python -m bench.bytecodes $(ARGS)

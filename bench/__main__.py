@@ -1,50 +1,99 @@
-"""`make bench`: what each layer adds to a call, in interleaved rounds, as medians and ratios."""
+"""`make bench`: what each layer adds to a call, in interleaved rounds, as medians and ratios.
+
+Writes the tables of docs/benchmarks.md; those that were not asked for stay as they are.
+"""
 
 from __future__ import annotations
 
-import platform
-import sys
-from importlib.metadata import version
-from statistics import median
+from argparse import ArgumentParser
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from bench.layers import LAYERS
-from bench.tasks import TASKS
+from bench import hops, idle, imports, instructions, memory, page, peers, report, targets
+from bench.layers import layers, plain
+from bench.tasks import CALLS, METHODS
+from bench.timing import interleaved
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROUNDS = 9
 
 
 def main() -> None:
-    """Print a table of microseconds of CPU time that each layer adds, and of ratios."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    models = {name: make() for name, make in LAYERS.items()}
-    packages = ", ".join(
-        f"{name} {version(name)}" for name in ("langchain-core", "opentelemetry-sdk")
+    """Measure, print each table, and write it into the page."""
+    wanted = _arguments()
+    load = page.load()
+    parts = _ours(wanted.rounds)
+    if wanted.callgrind:
+        parts |= _counted()
+    if wanted.peers:
+        parts |= _others(wanted.rounds)
+    where = page.caption(wanted.rounds, load)
+    texts = {name: f"{text}\n\n{where}" for name, text in parts.items()}
+    for name, text in texts.items():
+        print(f"\n{name}\n\n{text}")
+    page.write({name: partial(str, text) for name, text in texts.items()}, wanted.page)
+    print(f"\nWritten into {wanted.page}.")
+
+
+def _arguments() -> Any:
+    parser = ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("rounds", type=int, nargs="?", default=ROUNDS)
+    parser.add_argument("--peers", action="store_true", help="comparable projects, too")
+    parser.add_argument("--callgrind", action="store_true", help="machine instructions, too")
+    parser.add_argument("--page", type=Path, default=page.PAGE)
+    return parser.parse_args()
+
+
+def _ours(rounds: int) -> dict[str, str]:
+    found = targets.Found(
+        times=_step("times", lambda: interleaved(layers(), CALLS | METHODS, rounds)),
+        idle=_step("a model that is not instrumented", lambda: idle.measure(rounds)),
+        imports=_step("imports", lambda: imports.measure(rounds)),
+        memory=_step("memory", memory.measure),
+        hops=hops.per_chunk(plain()["replymeter"]),
     )
-    print(
-        f"Python {platform.python_version()}, {packages}; {platform.machine()}, {rounds} rounds\n"
-    )
-    print("| added, microseconds |", " | ".join(TASKS), "|\n|---|" + "---|" * len(TASKS))
-    costs: dict[str, list[float]] = {name: [] for name in models}
-    for task in TASKS.values():
-        for model in models.values():
-            task(model)
-        taken = [[task(model) for model in models.values()] for _ in range(rounds)]
-        for name, values in zip(models, zip(*taken, strict=True), strict=True):
-            costs[name].append(median(values))
-    bare = costs.pop("none")
-    print("| (the bare call) |", " | ".join(f"{cost:.1f}" for cost in bare), "|")
-    extra = {
-        name: [cost - least for cost, least in zip(row, bare, strict=True)]
-        for name, row in costs.items()
+    return {
+        "bench: targets": targets.rendered(found),
+        "bench: times": report.times(found.times),
+        "bench: idle": report.beside("nanoseconds", found.idle, "forwarding"),
+        "bench: imports": report.imports(found.imports),
+        "bench: memory": report.memory(found.memory),
     }
-    for name, row in extra.items():
-        print(f"| {name} |", " | ".join(f"{cost:.1f}" for cost in row), "|")
-    for ours, floor in (
-        ("replymeter", "floor"),
-        ("replymeter, chunk timing", "floor, chunk timing"),
-    ):
-        ratios = (f"{a / b:.2f}" for a, b in zip(extra[ours], extra[floor], strict=True))
-        print(f"| **{ours} / {floor}** |", " | ".join(ratios), "|")
+
+
+def _counted() -> dict[str, str]:
+    said = _step("instructions", instructions.measure)
+    if isinstance(said, str):
+        print(f"Skipped: instructions: {said}.")
+        return {}
+    return {"bench: instructions": report.beside("machine instructions", said, "floor")}
+
+
+def _others(rounds: int) -> dict[str, str]:
+    said: dict[str, Any] = {}
+    skipped = []
+    for name in peers.PEERS:
+        one = _step(name, partial(peers.measure, name, rounds))
+        if isinstance(one, str):
+            print(f"Skipped: {name}: {one}")
+            skipped.append(name)
+        else:
+            said[name] = one
+    if not said:
+        return {}
+    missing = f"\n\nSkipped: {', '.join(skipped)}." if skipped else ""
+    return {
+        "bench: peers": report.peers(said) + missing,
+        "bench: peers' memory": report.peers_memory(said),
+    }
+
+
+def _step(name: str, measure: Callable[[], Any]) -> Any:
+    print(f"Measuring {name} ...", flush=True)
+    return measure()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context, trace
+from opentelemetry import context, metrics, trace
 from pydantic import PrivateAttr
 
 from bench.model import Model
@@ -39,12 +39,14 @@ _TIME_BUCKETS = [0.01 * 2**power for power in range(16)]
 class Instruments:
     """A tracer, and every instrument that the floor records with."""
 
-    def __init__(self, tracer_provider: TracerProvider, meter_provider: MeterProvider) -> None:
-        meter = meter_provider.get_meter("floor")
+    def __init__(
+        self, tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None
+    ) -> None:
+        meter = metrics.get_meter("floor", meter_provider=meter_provider)
         counter, histogram = meter.create_counter, meter.create_histogram
         times: dict[str, Any] = {"unit": "s", "explicit_bucket_boundaries_advisory": _TIME_BUCKETS}
         tokens: dict[str, Any] = {"explicit_bucket_boundaries_advisory": _TOKEN_BUCKETS}
-        self.tracer = tracer_provider.get_tracer("floor")
+        self.tracer = trace.get_tracer("floor", tracer_provider=tracer_provider)
         self.duration = histogram("gen_ai.client.inference.duration", **times)
         self.first_chunk = histogram("gen_ai.client.inference.time_to_first_chunk", **times)
         self.chunk = histogram("gen_ai.client.inference.time_per_output_chunk", **times)
@@ -109,7 +111,7 @@ class Instruments:
 
 
 class Floor(Model):
-    """The model, instrumented by hand; made by `floor`. What fails is not its business."""
+    """The model, instrumented by hand; made by `floor`. Of a call that fails it says nothing."""
 
     _made: Instruments = PrivateAttr()
     _chunk_timing: bool = False
@@ -118,18 +120,22 @@ class Floor(Model):
         started = perf_counter()
         span = self._made.start(_SERIES)
         token = context.attach(trace.set_span_in_context(span))
-        result = super()._generate(*args, **kwargs)
-        self._answered(span, started, result)
-        context.detach(token)
+        try:
+            result = super()._generate(*args, **kwargs)
+            self._answered(span, started, result)
+        finally:
+            context.detach(token)
         return result
 
     async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
         started = perf_counter()
         span = self._made.start(_SERIES)
         token = context.attach(trace.set_span_in_context(span))
-        result = await super()._agenerate(*args, **kwargs)
-        self._answered(span, started, result)
-        context.detach(token)
+        try:
+            result = await super()._agenerate(*args, **kwargs)
+            self._answered(span, started, result)
+        finally:
+            context.detach(token)
         return result
 
     def _answered(self, span: Span, started: float, result: ChatResult) -> None:
@@ -143,8 +149,10 @@ class Floor(Model):
         steps = super()._stream(*args, **kwargs)
         while True:
             token = context.attach(seen.current)
-            chunk = next(steps, None)
-            context.detach(token)
+            try:
+                chunk = next(steps, None)
+            finally:
+                context.detach(token)
             if chunk is None:
                 break
             seen.take(chunk)
@@ -156,8 +164,10 @@ class Floor(Model):
         steps = super()._astream(*args, **kwargs)
         while True:
             token = context.attach(seen.current)
-            chunk = await anext(steps, None)
-            context.detach(token)
+            try:
+                chunk = await anext(steps, None)
+            finally:
+                context.detach(token)
             if chunk is None:
                 break
             seen.take(chunk)
@@ -203,7 +213,10 @@ class Seen:
 
 
 def floor(
-    tracer_provider: TracerProvider, meter_provider: MeterProvider, *, chunk_timing: bool = False
+    tracer_provider: TracerProvider | None,
+    meter_provider: MeterProvider | None,
+    *,
+    chunk_timing: bool = False,
 ) -> Floor:
     """A model that is instrumented by hand."""
     model = Floor()

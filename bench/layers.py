@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import (
+    BatchSpanProcessor,
+    SimpleSpanProcessor,
+    SpanExporter,
+    SpanExportResult,
+)
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 import replymeter
@@ -15,63 +21,89 @@ from bench.floor import floor
 from bench.model import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from typing import TypeAlias
 
+    from opentelemetry import metrics, trace
     from opentelemetry.sdk.trace import ReadableSpan
+
+    Layer: TypeAlias = Callable[[], AbstractContextManager[Model]]
+    Providers: TypeAlias = tuple[trace.TracerProvider | None, metrics.MeterProvider | None]
 
 
 class Discard(SpanExporter):
-    """Exports to nowhere: the network is not what is measured."""
+    """Exports to nowhere, and counts: the network is not what is measured."""
+
+    exported = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Drop *spans*."""
+        Discard.exported += len(spans)
         return SpanExportResult.SUCCESS
 
 
-def providers(**settings: Any) -> tuple[TracerProvider, MeterProvider]:
-    """An SDK as an application has it, whose exporter discards."""
+def providers(*, batched: bool = True, **settings: Any) -> tuple[TracerProvider, MeterProvider]:
+    """An SDK as an application has it, whose exporter discards; not *batched*, at once."""
     tracers = TracerProvider(shutdown_on_exit=False, **settings)
-    tracers.add_span_processor(BatchSpanProcessor(Discard()))
+    processor = BatchSpanProcessor if batched else SimpleSpanProcessor
+    tracers.add_span_processor(processor(Discard()))
     return tracers, MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
+
+
+def unsampled() -> Providers:
+    """An SDK that samples no span, and records metrics."""
+    return providers(sampler=ALWAYS_OFF)
+
+
+def absent() -> Providers:
+    """No SDK: the global providers, which nobody has set up."""
+    return None, None
 
 
 class Instrumented(Model):
     """A class of its own, so that wrapping it leaves the others bare."""
 
 
-def instrumented(*, sampled: bool = True, **settings: Any) -> Model:
-    """A model that Replymeter instruments, with an SDK of its own."""
-    tracers, meters = providers() if sampled else providers(sampler=ALWAYS_OFF)
+def instrumented(
+    tracer_provider: trace.TracerProvider | None = None,
+    meter_provider: metrics.MeterProvider | None = None,
+    **settings: Any,
+) -> Model:
+    """A model that Replymeter instruments."""
     model: Model = replymeter.instrument(
-        Instrumented(), tracer_provider=tracers, meter_provider=meters, **settings
+        Instrumented(), tracer_provider=tracer_provider, meter_provider=meter_provider, **settings
     )
     return model
 
 
-def unmarked() -> Model:
-    """A bare instance of a class that is wrapped for the sake of another."""
-    instrumented()
-    return Instrumented()
+def layer(model: Model) -> Layer:
+    """A layer that needs no setting up around the calls."""
+    return lambda: nullcontext(model)
 
 
-class Forwarding(Model):
-    """What any wrapper costs at least: one Python function that calls another."""
-
-    def _generate(self, *args: Any, **kwargs: Any) -> Any:
-        return super()._generate(*args, **kwargs)
-
-    def _stream(self, *args: Any, **kwargs: Any) -> Any:
-        return super()._stream(*args, **kwargs)
-
-
-LAYERS: dict[str, Callable[[], Model]] = {
-    "none": Model,
-    "forwarding": Forwarding,
-    "unmarked": unmarked,
-    "floor": lambda: floor(*providers()),
-    "replymeter": instrumented,
-    "floor, chunk timing": lambda: floor(*providers(), chunk_timing=True),
-    "replymeter, chunk timing": lambda: instrumented(chunk_timing=True),
-    "replymeter, sampled out": lambda: instrumented(sampled=False),
-    "replymeter, no SDK": lambda: replymeter.instrument(Instrumented()),
+SETTINGS: Mapping[str, tuple[Callable[[], Providers], Mapping[str, Any]]] = {
+    "": (providers, {}),
+    ", chunk timing": (providers, {"chunk_timing": True}),
+    ", sampled out": (unsampled, {}),
+    ", no SDK": (absent, {}),
 }
+"""What follows a layer's name: the SDK, and the settings of both the floor and Replymeter."""
+
+
+def layers() -> dict[str, Layer]:
+    """Each layer by name, the bare call first: `none`, `floor`, `replymeter`, `floor, ...`."""
+    made = {"none": Model()}
+    for name, (sdk, settings) in SETTINGS.items():
+        made[f"floor{name}"] = floor(*sdk(), **settings)
+        made[f"replymeter{name}"] = instrumented(*sdk(), **settings)
+    return {name: layer(model) for name, model in made.items()}
+
+
+def plain(*, batched: bool = True) -> dict[str, Layer]:
+    """The three that everything is compared by."""
+    return {
+        "none": layer(Model()),
+        "floor": layer(floor(*providers(batched=batched))),
+        "replymeter": layer(instrumented(*providers(batched=batched))),
+    }

@@ -5,6 +5,7 @@ Its replies look like ChatOpenAI's, with cached and reasoning tokens.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
@@ -41,7 +42,11 @@ CHUNKS = 200
 
 
 class Model(BaseChatModel):
-    """Answers at once; with *fails* it raises instead, a stream after its first chunk."""
+    """Answers at once.
+
+    With *fails* it raises instead, a stream after its first chunk; with *waits* `ainvoke` never
+    ends by itself.
+    """
 
     model_name: str = "gpt-5-mini"
     temperature: float = 0.5
@@ -49,6 +54,7 @@ class Model(BaseChatModel):
     stream_usage: bool = True
     chunks: int = CHUNKS
     fails: bool = False
+    waits: bool = False
 
     @property
     def _llm_type(self) -> str:
@@ -58,6 +64,8 @@ class Model(BaseChatModel):
         return self.answer()
 
     async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        if self.waits:
+            await asyncio.Event().wait()
         return self.answer()
 
     def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from replymeter import conventions as names
 from replymeter.check.verdicts import VERDICTS
 from replymeter.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 ROOT = Path(__file__).parents[1]
 START, END = "<!-- generated: {} -->", "<!-- end -->"
@@ -117,9 +121,9 @@ PARTS = {
 PAGES = ("README.md", "docs/check.md", "docs/settings.md", "docs/telemetry.md")
 
 
-def filled(text: str) -> str:
-    """*text* with each generated part between its markers."""
-    for name, part in PARTS.items():
+def filled(text: str, parts: Mapping[str, Callable[[], str]] = PARTS) -> str:
+    """*text* with each of the generated *parts* between its markers."""
+    for name, part in parts.items():
         start = START.format(name)
         if start in text:
             head, _, rest = text.partition(start)

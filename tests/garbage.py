@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -13,7 +15,7 @@ from replymeter.providers import PROVIDERS
 from tests.fakes import Provider, StreamModel, usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from replymeter.testing import Captured
 
@@ -76,6 +78,62 @@ class NastyDict(dict[str, Any]):
         raise RuntimeError("getitem")
 
 
+class Locked(Mapping[str, Any]):
+    """A mapping that has keys, and raises at each value."""
+
+    def __init__(self, *keys: str) -> None:
+        self._keys = keys
+
+    def __getitem__(self, key: str) -> Any:
+        raise RuntimeError("getitem")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+class Endless(Locked):
+    """A mapping that raises in the middle of its keys."""
+
+    def __iter__(self) -> Iterator[str]:
+        yield "input_tokens"
+        raise RuntimeError("iter")
+
+
+class Text(str):
+    """A text of a class of its own, as SDKs have."""
+
+    __slots__ = ()
+
+
+class Number(int):
+    """The same for a number."""
+
+
+class Fields(dict[str, Any]):
+    """The same for a dict."""
+
+
+class Word(str, Enum):  # as SDKs have them
+    """An enum of texts."""
+
+    STOP = "stop"
+
+
+class Opaque(Enum):
+    """An enum whose value is no text."""
+
+    STOP = ("stop", None)
+
+
+class Status(IntEnum):
+    """An enum of numbers."""
+
+    STOP = 1
+
+
 def cyclic() -> dict[str, Any]:
     """A dict that holds itself."""
     circle: dict[str, Any] = {}
@@ -119,6 +177,28 @@ GARBAGE: dict[str, Callable[[], Any]] = {
     "class": lambda: Nasty,
     "generator": lambda: (n for n in range(3)),
 }
+HOSTILE: dict[str, Callable[[], Any]] = {
+    "own text": lambda: Text("stop"),
+    "own number": lambda: Number(3),
+    "own dict": lambda: Fields(finish_reason="stop", input_tokens=3, type="refusal"),
+    "enum of texts": lambda: Word.STOP,
+    "enum of numbers": lambda: Status.STOP,
+    "enum of objects": lambda: Opaque.STOP,
+    "locked": lambda: Locked("input_tokens", "finish_reason", "blocked", "category"),
+    "endless": lambda: Endless("input_tokens"),
+    "list of the locked": lambda: [Locked("type", "text"), Endless("action")],
+    "list of lists": lambda: [[["stop"] * 100] * 100] * 100,
+    "megabyte": lambda: "x" * 2**20,
+    "glued": lambda: "STOP" * 100_000,
+    "nearly glued": lambda: "STOP" * 249 + "STO",
+    "glued beyond": lambda: "STOPMAX_TOKENS" * 71 + "SAFETY?",
+    "two choices often": lambda: "stoplength" * 100,
+    "deep list": lambda: deep_list(10_000),
+    "million items": lambda: [{"logprob": -1.0}] * 10**6,
+    "giant int": lambda: 10**5000,
+    "surrogates": lambda: {"\ud800": "\udfff", "finish_reason": "\udc00" * 64},
+}
+"""What Python can hold and JSON cannot, and what is large: values and containers."""
 FIELDS = ("response_metadata", "usage_metadata", "additional_kwargs", "content", "id", "tool_calls")
 KEYS = (
     "finish_reason", "stop_reason", "token_usage", "usage", "usage_metadata", "safety_ratings",
@@ -176,6 +256,14 @@ def chunk_of(place: str, garbage: Any) -> ChatGenerationChunk:
     del fields["llm_output"]
     message = AIMessageChunk.model_construct(type="AIMessageChunk", **fields)
     return ChatGenerationChunk.model_construct(message=message, text="hi", generation_info=info)
+
+
+def deep_list(depth: int) -> list[Any]:
+    """A list in a list in a list ..."""
+    made: list[Any] = []
+    for _ in range(depth):
+        made = [made]
+    return made
 
 
 class Raw(Provider, StreamModel):

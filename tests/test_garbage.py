@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from replymeter.testing import Captured
 
     Instrument = Callable[..., Any]
-from tests.garbage import GARBAGE, KINDS, PLACES, Raw, check, drive
+from tests.garbage import GARBAGE, HOSTILE, KINDS, PLACES, Raw, check, drive
 
 
 @pytest.mark.parametrize("kind", ["fake", *KINDS])
@@ -37,16 +37,29 @@ def test_garbage_in_every_place(
     assert max(map(len, messages), default=0) < 400
 
 
+@pytest.mark.parametrize("shift", range(3))
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_values_in_every_place(
+    name: str, shift: int, instrument: Instrument, captured: Captured
+) -> None:
+    """Objects that no JSON makes, and large ones, of one provider here and of the next there."""
+    garbage = HOSTILE[name]()
+    for number, place in enumerate(PLACES):
+        kind = KINDS[(number + shift * len(KINDS) // 3) % len(KINDS)]
+        drive(instrument(Raw(kind=kind)), place, garbage)
+    check(captured, 2 * len(PLACES))
+
+
 ARGUMENTS = (
     "model", "model_name", "temperature", "max_tokens", "top_p", "top_k", "seed", "stop", "n",
     "stop_sequences", "reasoning_effort", "previous_response_id", "frequency_penalty",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", GARBAGE)
+@pytest.mark.parametrize("name", [*GARBAGE, *HOSTILE])
 def test_garbage_in_the_request(name: str, instrument: Instrument, captured: Captured) -> None:
     """Arguments that make no sense, of the call or of the model, are the provider's affair."""
-    garbage = GARBAGE[name]()
+    garbage = {**GARBAGE, **HOSTILE}[name]()
     llm = instrument(Raw(kind="openai-chat"))
     for argument in ARGUMENTS:
         llm._generate([], **{argument: garbage})

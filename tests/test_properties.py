@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Instrument = Callable[..., Any]
-from tests.garbage import KEYS, KINDS, Raw, check
+from tests.garbage import GARBAGE, HOSTILE, KEYS, KINDS, Raw, check
 
+OBJECTS = (
+    "nasty", "nasty text", "nasty dict", "cyclic", "own text", "own number", "own dict", "locked",
+    "endless", "list of the locked", "enum of texts", "enum of numbers", "enum of objects",
+    "huge int", "two choices often",
+)  # fmt: skip
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -26,6 +31,7 @@ SCALARS = st.one_of(
     st.floats(),
     st.text(max_size=5),
     st.sampled_from(("stop", "length", "tool_calls", "SAFETY", "end_turn")),
+    st.sampled_from(OBJECTS).map(lambda name: {**GARBAGE, **HOSTILE}[name]()),
 )
 VALUES = st.recursive(
     SCALARS,

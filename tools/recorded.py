@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replymeter.demo.replay import chunks_of, replay_model, result_of
+from replymeter.emit import finish_reasons
 from replymeter.failures import read_failure
 from replymeter.fold import Fold
 from replymeter.providers import find
@@ -48,8 +49,10 @@ class Read:
         request = Request(choices=recording.get("request", {}).get("n", 1))
         reading = self._reading(recording[mode], request)
         failure = self._failure(mid_stream=bool(recording[mode].get("chunks")))
+        outcome = "error" if failure else "ok"
         self.ending = Ending(
-            outcome="error" if failure else "ok",
+            outcome=outcome,
+            reasons=finish_reasons(outcome, reading, failure),
             request=request,
             reading=reading,
             timing=Timing(duration=1.0),

@@ -12,7 +12,7 @@ from opentelemetry.trace import INVALID_SPAN, SpanKind, Status, StatusCode
 from replymeter import conventions as names
 from replymeter.content import Content, as_text, emit_details
 from replymeter.cost import NO_USAGE
-from replymeter.emit import attributes, measurements, sampled_attributes
+from replymeter.emit import attributes, finish_reasons, measurements, sampled_attributes
 from replymeter.events import is_last, message_and_info
 from replymeter.failures import read_failure
 from replymeter.fold import Fold
@@ -200,6 +200,7 @@ class Call:
             reading = self._reading(result)
             ending = Ending(
                 outcome=outcome,
+                reasons=finish_reasons(outcome, reading, failure),
                 request=self._request,
                 reading=reading,
                 timing=self._timing(duration),

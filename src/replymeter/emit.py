@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from replymeter import conventions as names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from replymeter.conventions import Metric
     from replymeter.providers import Target
-    from replymeter.reading import Cost, Ending, Request, Usage
+    from replymeter.reading import Cost, Ending, Failure, Reading, Request, Usage
 
     Labels = tuple[tuple[str, str], ...]
     Measurement = tuple[Metric, float, Labels]
 
 _NO_LABELS: Labels = ()
+_UNSPLIT: Labels = ((names.TOKEN_MODALITY, names.UNKNOWN_MODALITY),)
+_COUNTS = (
+    names.USAGE_INPUT_TOKENS,
+    names.USAGE_OUTPUT_TOKENS,
+    names.USAGE_CACHE_READ,
+    names.USAGE_CACHE_WRITE,
+    names.USAGE_REASONING,
+    names.UNATTRIBUTED_TOKENS,
+)
+_counts = attrgetter(
+    "input_tokens", "output_tokens", "cache_read", "cache_write", "reasoning", "unattributed"
+)
 _SHORTEST_WRITING = 0.1  # seconds; below it a speed is noise
 
 
@@ -38,61 +51,57 @@ def sampled_attributes(target: Target, request: Request, labels: Labels) -> dict
     return sampled
 
 
-def finish_reasons(ending: Ending) -> tuple[str, ...]:
+def finish_reasons(outcome: str, reading: Reading, failure: Failure | None) -> tuple[str, ...]:
     """The normalised finish reason of each choice; of a call without a choice, one."""
-    if ending.outcome == "error":
-        blocked = ending.failure is not None and ending.failure.type == "content_filter"
+    if outcome == "error":
+        blocked = failure is not None and failure.type == "content_filter"
         return ("content_filter",) if blocked else ("error",)
-    choices = ending.reading.choices
-    if ending.outcome != "ok":  # what never said how it ended, ended so
-        reasons = tuple(choice.reason for choice in choices if choice.raw is not None)
-        return reasons or (ending.outcome,)
+    choices = reading.choices
+    if outcome != "ok":  # what never said how it ended, ended so
+        return tuple([one.reason for one in choices if one.raw is not None]) or (outcome,)
     if not choices:
-        return ("content_filter" if ending.reading.blocks else "missing",)
-    return tuple(choice.reason for choice in choices)
+        return ("content_filter" if reading.blocks else "missing",)
+    return tuple([one.reason for one in choices])
 
 
 def attributes(ending: Ending) -> dict[str, Any]:
     """The span's attributes, beside those that it started with."""
-    reading = ending.reading
-    return {
+    reading, timing = ending.reading, ending.timing
+    said: dict[str, Any] = {
         **ending.request.parameters,
         **reading.attributes,
-        **_present(_reply(ending)),
-        **(_present(_usage(reading.usage)) if reading.usage else {}),
-        **_present(_trouble(ending)),
-        **(_present(_cost(ending.cost)) if ending.cost else {}),
+        names.OUTCOME: ending.outcome,
+        names.FINISH_REASONS: ending.reasons,
     }
+    raw = [choice.raw or "" for choice in reading.choices]
+    if any(raw):
+        said[names.RESPONSE_FINISH_REASONS] = tuple(raw)
+    if reading.model is not None:
+        said[names.RESPONSE_MODEL] = reading.model
+    if timing.first_chunk is not None:  # also where a model streams inside `_generate`
+        said[names.REQUEST_STREAM] = True
+        said[names.RESPONSE_TIME_TO_FIRST_CHUNK] = timing.first_chunk
+    if reading.usage is not None:
+        _add_usage(said, reading.usage)
+    if reading.blocks or ending.failure:
+        said |= _present(_trouble(ending))
+    if ending.cost:
+        said |= _present(_cost(ending.cost))
+    return said
 
 
-def _present(pairs: Iterator[tuple[str, Any]]) -> Mapping[str, Any]:
+def _present(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return {name: value for name, value in pairs if value is not None}
 
 
-def _reply(ending: Ending) -> Iterator[tuple[str, Any]]:
-    yield names.OUTCOME, ending.outcome
-    yield names.FINISH_REASONS, finish_reasons(ending)
-    choices = ending.reading.choices
-    if any(choice.raw for choice in choices):
-        yield names.RESPONSE_FINISH_REASONS, tuple(choice.raw or "" for choice in choices)
-    yield names.RESPONSE_MODEL, ending.reading.model
-    if ending.timing.first_chunk is not None:  # also where a model streams inside `_generate`
-        yield names.REQUEST_STREAM, True
-        yield names.RESPONSE_TIME_TO_FIRST_CHUNK, ending.timing.first_chunk
-
-
-def _usage(usage: Usage) -> Iterator[tuple[str, Any]]:
-    yield names.USAGE_INPUT_TOKENS, usage.input_tokens
-    yield names.USAGE_OUTPUT_TOKENS, usage.output_tokens
-    yield names.USAGE_CACHE_READ, usage.cache_read
-    yield names.USAGE_CACHE_WRITE, usage.cache_write
-    yield names.USAGE_REASONING, usage.reasoning
+def _add_usage(said: dict[str, Any], usage: Usage) -> None:
+    said |= _present(zip(_COUNTS, _counts(usage), strict=True))
     for modality, tokens in usage.input_modalities.items():
-        yield names.INPUT_TOKENS_OF[modality], tokens
+        said[names.INPUT_TOKENS_OF[modality]] = tokens
     for modality, tokens in usage.output_modalities.items():
-        yield names.OUTPUT_TOKENS_OF[modality], tokens
-    yield names.UNATTRIBUTED_TOKENS, usage.unattributed
-    yield names.USAGE_SUSPECT, usage.suspect or None
+        said[names.OUTPUT_TOKENS_OF[modality]] = tokens
+    if usage.suspect:
+        said[names.USAGE_SUSPECT] = True
 
 
 def _trouble(ending: Ending) -> Iterator[tuple[str, Any]]:
@@ -124,30 +133,28 @@ def _blocks(ending: Ending) -> tuple[Any, ...]:
     return ending.reading.blocks or failed
 
 
-def measurements(ending: Ending) -> Iterator[Measurement]:
+def measurements(ending: Ending) -> list[Measurement]:
     """Every number that the call adds to the metrics, with the labels that are its own."""
-    failure = ending.failure
-    yield (
-        names.DURATION,
-        ending.timing.duration,
-        ((names.ERROR_TYPE, failure.type),) if failure else _NO_LABELS,
-    )
-    if ending.timing.first_chunk is not None:
-        yield names.TIME_TO_FIRST_CHUNK, ending.timing.first_chunk, _NO_LABELS
-    reasons = finish_reasons(ending)
-    for reason in reasons:
-        yield names.FINISH_REASON_COUNT, 1, ((names.FINISH_REASON, reason),)
+    failure, timing, usage = ending.failure, ending.timing, ending.reading.usage
+    own = ((names.ERROR_TYPE, failure.type),) if failure else _NO_LABELS
+    numbers: list[Measurement] = [(names.DURATION, timing.duration, own)]
+    if timing.first_chunk is not None:
+        numbers.append((names.TIME_TO_FIRST_CHUNK, timing.first_chunk, _NO_LABELS))
+    numbers += [
+        (names.FINISH_REASON_COUNT, 1, ((names.FINISH_REASON, reason),))
+        for reason in ending.reasons
+    ]
     for block in _blocks(ending):
         pair = (names.BLOCK_STAGE, block.stage), (names.BLOCK_CATEGORY, block.category)
-        yield names.SAFETY_BLOCKS, 1, pair
-    usage = ending.reading.usage
+        numbers.append((names.SAFETY_BLOCKS, 1, pair))
     if usage is not None:
-        yield from _tokens(usage)
-        yield from _output(ending, usage, reasons)
+        numbers += _tokens(usage)
+        numbers += _output(ending, usage)
     elif ending.outcome != "error":
-        yield names.USAGE_MISSING, 1, ((names.OUTCOME, ending.outcome),)
+        numbers.append((names.USAGE_MISSING, 1, ((names.OUTCOME, ending.outcome),)))
     if ending.cost is not None:
-        yield from _priced(ending.cost, reasons)
+        numbers += _priced(ending.cost, ending.reasons)
+    return numbers
 
 
 def _priced(cost: Cost, reasons: tuple[str, ...]) -> Iterator[Measurement]:
@@ -159,47 +166,55 @@ def _priced(cost: Cost, reasons: tuple[str, ...]) -> Iterator[Measurement]:
 
 
 def _one(reasons: tuple[str, ...]) -> str:
-    return reasons[0] if len(set(reasons)) == 1 else names.MIXED
+    return reasons[0] if len(reasons) == 1 or len(set(reasons)) == 1 else names.MIXED
 
 
 def _tokens(usage: Usage) -> Iterator[Measurement]:
-    yield from _by_modality(names.INPUT_TOKENS, usage.input_tokens, usage.input_modalities)
-    yield from _by_modality(names.OUTPUT_TOKENS, usage.output_tokens, usage.output_modalities)
-    yield from _by_modality(names.CACHE_READ_TOKENS, usage.cache_read, {})
-    yield from _by_modality(names.CACHE_WRITE_TOKENS, usage.cache_write, {})
-    yield from _by_modality(names.REASONING_TOKENS, usage.reasoning, {})
-    if usage.input_tokens is not None:
-        yield names.INPUT_TOKENS_PER_CALL, usage.input_tokens, _NO_LABELS
-    if usage.output_tokens is not None:
-        yield names.OUTPUT_TOKENS_PER_CALL, usage.output_tokens, _NO_LABELS
+    read, written = usage.input_tokens, usage.output_tokens
+    for metric, tokens, split in (
+        (names.INPUT_TOKENS, read, usage.input_modalities),
+        (names.OUTPUT_TOKENS, written, usage.output_modalities),
+        (names.CACHE_READ_TOKENS, usage.cache_read, {}),
+        (names.CACHE_WRITE_TOKENS, usage.cache_write, {}),
+        (names.REASONING_TOKENS, usage.reasoning, {}),
+    ):
+        if tokens is None:
+            continue
+        if split:
+            yield from _by_modality(metric, tokens, split)
+        else:
+            yield metric, tokens, _UNSPLIT
+    if read is not None:
+        yield names.INPUT_TOKENS_PER_CALL, read, _NO_LABELS
+    if written is not None:
+        yield names.OUTPUT_TOKENS_PER_CALL, written, _NO_LABELS
 
 
-def _by_modality(
-    metric: Metric, whole: int | None, split: Mapping[str, int]
-) -> Iterator[Measurement]:
+def _by_modality(metric: Metric, whole: int, split: Mapping[str, int]) -> Iterator[Measurement]:
     """The whole, split as the provider split it; the rest, and a split too large, is unknown."""
-    if whole is None:
-        return
     known = sum(split.values())
     parts = split if known <= whole else {}
     for modality, tokens in parts.items():
         yield metric, tokens, ((names.TOKEN_MODALITY, modality),)
     rest = whole - (known if parts else 0)
     if rest or not parts:
-        yield metric, rest, ((names.TOKEN_MODALITY, names.UNKNOWN_MODALITY),)
+        yield metric, rest, _UNSPLIT
 
 
-def _output(ending: Ending, usage: Usage, reasons: tuple[str, ...]) -> Iterator[Measurement]:
+def _output(ending: Ending, usage: Usage) -> Iterator[Measurement]:
     output = usage.output_tokens
     if output is None:
         return
-    yield names.OUTPUT_TOKENS_BY_REASON, output, ((names.FINISH_REASON, _one(reasons)),)
+    own = ((names.FINISH_REASON, _one(ending.reasons)),)
+    yield names.OUTPUT_TOKENS_BY_REASON, output, own
     if ending.outcome != "ok":
         return
     limit = ending.request.max_tokens
     if limit and ending.request.choices == 1:
         yield names.OUTPUT_LIMIT_UTILIZATION, output / limit, _NO_LABELS
     writing = ending.timing.writing
+    if writing is None or writing < _SHORTEST_WRITING:
+        return
     written = output - (usage.reasoning or 0)
-    if writing is not None and writing >= _SHORTEST_WRITING and written > 0:
+    if written > 0:
         yield names.OUTPUT_SPEED, written / writing, _NO_LABELS

@@ -19,6 +19,7 @@ MOST_ITEMS = 1000
 """How many items or characters are looked at: bounds the time that a huge reply costs."""
 
 _WORD = re.compile(r"[A-Za-z0-9_.:/ -]{1,64}")
+_LONGEST_NAME = 256
 _MOST = 2**63 - 1  # OTLP's integers are 64 bits wide
 
 
@@ -30,32 +31,39 @@ def _steps(path: str) -> tuple[str, ...]:
 class Tree:
     """Paths that are looked up together, in one walk that stops where there is nothing."""
 
-    def __init__(self, paths: Iterable[str]) -> None:
+    def __init__(self, paths: Iterable[str], path: str = "") -> None:
+        self.path = path
         self.ends: list[str] = []
         self.below: dict[str, Tree] = {}
-        for path in paths:
+        for row in paths:
             node = self
-            for step in takewhile("*".__ne__, _steps(path)):
-                node = node.below.setdefault(step, Tree(()))
-            node.ends.append(path)
+            for step in takewhile("*".__ne__, _steps(row)):
+                node = node.below.setdefault(step, Tree((), f"{node.path}.{step}".lstrip(".")))
+            node.ends.append(row)
 
-    def find(self, root: Mapping[str, Any]) -> dict[str, Any]:
-        """The value at each path that has one; of a path with `*`, what stands before it."""
+    def find(self, root: Mapping[str, Any], broken: list[str]) -> dict[str, Any]:
+        """The value at each path that has one; of a path with `*`, what stands before it.
+
+        What raises when it is read is left out, and its path appended to *broken*.
+        """
         found: dict[str, Any] = {}
-        self.gather(root, found)
+        self.gather(root, found, broken)
         return found
 
-    def gather(self, node: Mapping[str, Any], found: dict[str, Any]) -> None:
+    def gather(self, node: Mapping[str, Any], found: dict[str, Any], broken: list[str]) -> None:
         """Put into *found* what *node* has, at any depth."""
-        for step in self.below.keys() & node.keys():
-            value = node[step]
-            if value is None:
-                continue
-            branch = self.below[step]
-            for path in branch.ends:
-                found[path] = value
-            if branch.below and (type(value) is dict or isinstance(value, Mapping)):
-                branch.gather(value, found)
+        below = self.below
+        try:
+            for step in node if len(node) < len(below) else below:
+                branch = below.get(step)
+                if branch is None or (value := node.get(step)) is None:
+                    continue
+                for path in branch.ends:
+                    found[path] = value
+                if branch.below and (type(value) is dict or isinstance(value, Mapping)):
+                    branch.gather(value, found, broken)
+        except Exception:  # noqa: BLE001  # an SDK's mapping, whose code we do not know
+            broken.append(self.path)
 
 
 def values_at(root: Any, path: str) -> Iterator[Any]:
@@ -94,21 +102,29 @@ def _walk(node: Any, steps: tuple[str, ...]) -> Iterator[Any]:
 
 def text(value: Any) -> str | None:
     """A text (of an enum: its value) short enough to look at, or None."""
-    if isinstance(value, Enum):
-        value = value.value
-    return value if isinstance(value, str) and len(value) <= MOST_ITEMS else None
+    if type(value) is not str:
+        if isinstance(value, Enum):
+            value = value.value
+        if not isinstance(value, str):
+            return None
+        value = str.__str__(value)  # a plain one: the class of another may raise at anything
+    return value if len(value) <= MOST_ITEMS else None
 
 
 def name(value: Any) -> str | None:
     """A text that somebody chose (a model, a stop sequence), cut at 256 characters, or None."""
     said = text(value)
+    if not said:
+        return None
+    if said.isascii():
+        return said[:_LONGEST_NAME]
     # OTLP is UTF-8: one lone surrogate would cost the whole batch.
-    return said[:256].encode(errors="replace").decode() if said else None
+    return said[:_LONGEST_NAME].encode(errors="replace").decode()
 
 
 def word(value: Any) -> str | None:
     """An enum-like text of at most 64 characters; anything else is content, or nothing: None."""
-    said = text(value)
+    said = value if type(value) is str else text(value)
     return said if said and _WORD.fullmatch(said) else None
 
 

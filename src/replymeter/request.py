@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from replymeter import conventions as names
@@ -90,12 +91,17 @@ def read_request(
 def _parameters(sources: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
     chosen: dict[str, Any] = {}  # of each attribute the first spelling that the first source has
     for source in sources:
-        for spelling in sorted(_SPELLINGS.keys() & source.keys(), key=_RANK):
-            value = source[spelling]
-            if value is not None:
-                chosen.setdefault(_SPELLINGS[spelling], value)
-    read = ((attribute, _READERS[attribute](value)) for attribute, value in chosen.items())
-    return {attribute: value for attribute, value in read if value is not None}
+        for spelling in _spellings(tuple(source)):
+            value, attribute = source.get(spelling), _SPELLINGS[spelling]
+            if value is not None and attribute not in chosen:
+                chosen[attribute] = value
+    read = {attribute: _READERS[attribute](value) for attribute, value in chosen.items()}
+    return {attribute: value for attribute, value in read.items() if value is not None}
+
+
+@lru_cache(maxsize=256)  # the fields of a class, the keywords of a call
+def _spellings(there: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(_SPELLINGS.keys() & there, key=_RANK))
 
 
 def _text_at(sources: tuple[Mapping[str, Any], ...], paths: tuple[str, ...]) -> str | None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from replymeter.providers.spec import Provider
     from replymeter.settings import Settings
 
+    Record = Callable[..., None]
+
 _METRICS = (*names.METRICS, *names.OLDER_METRICS)
 _WITH_RESPONSE_MODEL = frozenset(m for m in _METRICS if m.name.startswith("gen_ai."))
 
@@ -81,6 +83,7 @@ class Series:
     """The labels of one provider, request model and server, made once and used again.
 
     `zeros` is what creates its series at 0, `model_cap` how many response models have a label.
+    `made` has, of a metric, its own labels and a response model, what records and all the labels.
     """
 
     def __init__(
@@ -88,18 +91,19 @@ class Series:
     ) -> None:
         self.zeros = zeros
         self.model_cap = model_cap
+        self.made: dict[tuple[Metric, Labels, str | None], tuple[Record, dict[str, Any]]] = {}
         self._base = base
-        self._made: dict[tuple[str | None, Labels], dict[str, Any]] = {}
+        self._labels: dict[tuple[Labels, str | None], dict[str, Any]] = {}
 
     def labels(self, own: Labels, response_model: str | None) -> dict[str, Any]:
         """The common labels with *own*, and the response's model unless that is None."""
-        key = (response_model, own)
-        made = self._made.get(key)
+        key = (own, response_model)
+        made = self._labels.get(key)
         if made is None:
             made = {**self._base, **dict(own)}
             if response_model is not None:
                 made[names.RESPONSE_MODEL] = response_model
-            self._made[key] = made
+            self._labels[key] = made
         return made
 
 
@@ -188,9 +192,13 @@ class Telemetry:
     ) -> None:
         """Record *measurements*, in *context* so that exemplars link to its span."""
         model = response_model and self._response_models.label(response_model, series.model_cap)
+        known = series.made
         for metric, value, own in measurements:
-            labels = series.labels(own, model if metric in _WITH_RESPONSE_MODEL else None)
-            self._record[metric](value, labels, context)
+            made = known.get((metric, own, model))
+            if made is None:
+                labels = series.labels(own, model if metric in _WITH_RESPONSE_MODEL else None)
+                made = known[metric, own, model] = (self._record[metric], labels)
+            made[0](value, made[1], context)
 
     def failed(self, step: str, error: Exception, series: Series | None = None) -> None:
         """Count a failure of Replymeter's own at *step*; the first of its kind is logged.
@@ -261,7 +269,7 @@ def zeros(provider: Provider, *, priced: bool) -> Iterator[Measurement]:
         yield names.INTERNAL_ERRORS, 0, ((names.ERROR_KIND, step),)
 
 
-def _recorder(meter: Meter, metric: Metric) -> Callable[..., None]:
+def _recorder(meter: Meter, metric: Metric) -> Record:
     if metric.kind == "counter":
         return meter.create_counter(metric.name, metric.unit, metric.meaning).add
     return meter.create_histogram(

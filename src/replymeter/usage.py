@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from replymeter.conventions import MODALITIES
 from replymeter.paths import count
@@ -10,7 +10,7 @@ from replymeter.providers.spec import UsageSource
 from replymeter.reading import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from replymeter.providers.spec import Provider
 
@@ -50,22 +50,77 @@ def usage_paths(provider: Provider) -> Iterator[str]:
             yield from getattr(source, side).values()
 
 
+class Counts(NamedTuple):
+    """Those rows of one source for which a reply has something."""
+
+    source: UsageSource
+    paths: tuple[tuple[str, tuple[str | tuple[str, ...], ...]], ...]
+    sides: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+
+
+def counts_at(provider: Provider, paths: frozenset[str]) -> tuple[Counts, ...]:
+    """The rows of *provider*'s sources for a reply in which something stands at *paths*."""
+    return tuple(
+        Counts(
+            source,
+            tuple(
+                (name, rows)
+                for name in _ALL
+                if (rows := tuple(_there(getattr(source, name), paths)))
+            ),
+            tuple(
+                (side, split)
+                for side in _SIDES
+                if (split := tuple(i for i in getattr(source, side).items() if i[1] in paths))
+            ),
+        )
+        for source in (USAGE_METADATA, *provider.usage)
+    )
+
+
+def _there(
+    rows: Iterable[str | tuple[str, ...]], paths: frozenset[str]
+) -> Iterator[str | tuple[str, ...]]:
+    for row in rows:
+        if isinstance(row, str):
+            if row in paths:
+                yield row
+        elif parts := tuple(part for part in row if part in paths):
+            yield parts
+
+
 def read_usage(
-    found: Mapping[str, Any], provider: Provider, rejected: list[str], *, suspect: bool = False
+    found: Mapping[str, Any],
+    sources: tuple[Counts, ...],
+    provider: Provider,
+    rejected: list[str],
+    *,
+    suspect: bool = False,
 ) -> Usage | None:
     """The usage that a choice reports, or None when it reports neither input nor output.
 
-    *found* has the values by path. LangChain's `usage_metadata` is the first source,
-    *provider*'s the next. Input and output come from the first source that has one of them; a
-    part (cache, reasoning) from the first that has it. Paths of values that are no counts are
-    appended to *rejected*.
+    *found* has the values by path, *sources* are `counts_at` these. LangChain's `usage_metadata`
+    is the first source, *provider*'s the next. Input and output come from the first source that
+    has one of them; a part (cache, reasoning) from the first that has it. Paths of values that are
+    no counts are appended to *rejected*.
     """
     counts: dict[str, Any] = {}
     whole = False
-    for source in (USAGE_METADATA, *provider.usage):
-        wanted = tuple(part for part in _PARTS if part not in counts) if whole else _ALL
-        read = _counts(found, source, wanted, rejected)
-        _drop_invented_zeros(read, provider.invented_zeros)
+    for source, paths, sides in sources:
+        read: dict[str, Any] = {}
+        for name, there in paths:
+            if whole and (name in counts or name not in _PARTS):
+                continue
+            if (value := _first_non_zero(found, there, rejected)) is not None:
+                read[name] = value
+        for side, split in () if whole else sides:
+            read[side] = {
+                modality: value
+                for modality, path in split
+                if (value := _first_non_zero(found, (path,), rejected))
+            }
+        if provider.invented_zeros:
+            _drop_invented_zeros(read, provider.invented_zeros)
         if not whole and source.input_excludes_cache and "input_tokens" in read:
             read["input_tokens"] += read.get("cache_read", 0) + read.get("cache_write", 0)
         counts.update(read)
@@ -77,33 +132,12 @@ def read_usage(
 
 
 def _drop_invented_zeros(counts: dict[str, Any], invented: tuple[str, ...]) -> None:
-    if not invented:
-        return
     nothing = not counts.get("input_tokens") and not counts.get("output_tokens")
     for name in invented:
         if counts.get(name) == 0:
             del counts[name]
     if nothing and "input_tokens" in invented:  # then the output's 0 is filled in, too
         counts.pop("output_tokens", None)
-
-
-def _counts(
-    found: Mapping[str, Any], source: UsageSource, wanted: tuple[str, ...], rejected: list[str]
-) -> dict[str, Any]:
-    counts: dict[str, Any] = {}
-    for name in wanted:
-        value = _first_non_zero(found, getattr(source, name), rejected)
-        if value is not None:
-            counts[name] = value
-    for side in _SIDES if wanted is _ALL else ():
-        split = {
-            modality: value
-            for modality, path in getattr(source, side).items()
-            if path in found and (value := _count(found, path, rejected))
-        }
-        if split:
-            counts[side] = split
-    return counts
 
 
 def _include_reasoning(counts: dict[str, Any]) -> None:
@@ -122,23 +156,14 @@ def _first_non_zero(
     result: int | None = None
     for path in paths:
         if isinstance(path, str):
-            if path not in found:  # most are not
-                continue
-            counted = _count(found, path, rejected)
+            counted = count(found[path])
+            if counted is None:
+                rejected.append(path)
         else:
-            counts = [c for part in path if (c := _count(found, part, rejected)) is not None]
-            counted = sum(counts) if counts else None
+            parts = (_first_non_zero(found, (part,), rejected) for part in path)
+            known = [part for part in parts if part is not None]
+            counted = sum(known) if known else None
         if counted:
             return counted
         result = result if counted is None else counted
     return result
-
-
-def _count(found: Mapping[str, Any], path: str, rejected: list[str]) -> int | None:
-    value = found.get(path)
-    if value is None:
-        return None
-    counted = count(value)
-    if counted is None:
-        rejected.append(path)
-    return counted

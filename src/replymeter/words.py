@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from replymeter.conventions import OTHER
+from replymeter.paths import word
 from replymeter.unknown import ask_for_word
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def normalise(raw: str | None, provider: Provider) -> list[tuple[str | None, str
     words = _split(raw, tuple(sorted(known, key=len, reverse=True)))
     if words is None:
         ask_for_word(provider.name, raw)
-        return [(raw, OTHER)]
+        return [(word(raw), OTHER)]  # it may be content
     if len(set(words)) == 1:
         words = words[:1]
     return [(single, known[single]) for single in words]

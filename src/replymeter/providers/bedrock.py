@@ -7,7 +7,6 @@ streams, except Anthropic's, all but the text.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replymeter import conventions as names
@@ -82,10 +81,9 @@ def guarded(reading: Reading, choice: Mapping[str, Any]) -> Reading:
     """Take InvokeModel's word for a guardrail's block, which no finish reason says."""
     if choice["response_metadata"].get(_ACTION) != "INTERVENED":
         return reading
-    return replace(
-        reading,
+    return reading._replace(
         blocks=reading.blocks or (Block("response", "guardrail"),),
-        choices=tuple(replace(one, reason="content_filter") for one in reading.choices),
+        choices=tuple(one._replace(reason="content_filter") for one in reading.choices),
     )
 
 
@@ -95,9 +93,9 @@ def _repair(reading: Reading, choice: Mapping[str, Any]) -> Reading:
     usage = reading.usage
     nothing = usage is not None and not usage.input_tokens and not usage.output_tokens
     if nothing and "stopReason" not in choice["response_metadata"]:
-        reading = replace(reading, usage=None)
+        reading = reading._replace(usage=None)
     elif usage is not None:
-        reading = replace(reading, usage=_with_cached_input(usage, choice))
+        reading = reading._replace(usage=_with_cached_input(usage, choice))
     return guarded(reading, choice)
 
 
@@ -110,7 +108,7 @@ def _with_cached_input(usage: Usage, choice: Mapping[str, Any]) -> Usage:
     left_out = usage.input_tokens == value_at(choice, _USAGE + "prompt_tokens")
     if not left_out and usage.unattributed != cached:
         return usage
-    return replace(usage, input_tokens=usage.input_tokens + cached)
+    return usage._replace(input_tokens=usage.input_tokens + cached)
 
 
 # https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html, each family's own.

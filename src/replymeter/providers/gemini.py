@@ -5,7 +5,6 @@ A blocked prompt is only `prompt_feedback.block_reason`, which good answers have
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replymeter import conventions as names
@@ -31,7 +30,7 @@ def _rated(reading: Reading, _choice: Mapping[str, Any]) -> Reading:
     prompt = [block for block in reading.blocks if block.stage == "prompt"]
     if len(prompt) < 2 or not any(block.word == "SAFETY" for block in prompt):
         return reading
-    return replace(reading, blocks=tuple(b for b in reading.blocks if b.word != "SAFETY"))
+    return reading._replace(blocks=tuple(b for b in reading.blocks if b.word != "SAFETY"))
 
 
 GEMINI = Provider(

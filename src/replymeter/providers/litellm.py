@@ -7,7 +7,6 @@ litellm makes up both, the counts by a tokenizer of its own, and nothing tells t
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replymeter.paths import count
@@ -63,7 +62,7 @@ def _without_a_choice(reading: Reading, choice: Mapping[str, Any]) -> Reading:
     if reading.usage is not None or read is None:
         return reading
     written = count(getattr(counts, "completion_tokens", None))
-    return replace(reading, usage=Usage(input_tokens=read, output_tokens=written))
+    return reading._replace(usage=Usage(input_tokens=read, output_tokens=written))
 
 
 LITELLM = Provider(

@@ -6,7 +6,6 @@ status stands for the finish reason. Running totals are turned into differences 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replymeter import conventions as names
@@ -26,7 +25,7 @@ def _beside_the_answer(reading: Reading, _: Mapping[str, Any]) -> Reading:
     if usage is None or usage.output_tokens is None or not usage.reasoning:
         return reading
     output = usage.output_tokens + usage.reasoning
-    return replace(reading, usage=replace(usage, output_tokens=output))
+    return reading._replace(usage=usage._replace(output_tokens=output))
 
 
 PERPLEXITY = Provider(

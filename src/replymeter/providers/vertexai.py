@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replymeter import conventions as names
@@ -82,10 +81,9 @@ def _blocked_prompt(reading: Reading, choice: Mapping[str, Any]) -> Reading:
         return reading
     if "finish_reason" in choice["response_metadata"]:
         return reading
-    return replace(
-        reading,
+    return reading._replace(
         blocks=(Block("prompt", "other"),),
-        choices=(replace(reading.choices[0], reason="content_filter"),),
+        choices=(reading.choices[0]._replace(reason="content_filter"),),
     )
 
 

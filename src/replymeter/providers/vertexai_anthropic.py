@@ -23,7 +23,7 @@ def no_early_zero(reading: Reading, choice: Mapping[str, Any]) -> Reading:
     usage = reading.usage
     if usage is None or usage.output_tokens != 0 or "stop_reason" in choice["response_metadata"]:
         return reading
-    return replace(reading, usage=replace(usage, output_tokens=None, total_tokens=None))
+    return reading._replace(usage=usage._replace(output_tokens=None, total_tokens=None))
 
 
 ANTHROPIC_ON_VERTEXAI = replace(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from pydantic import Field
 
 from replymeter import call
 from replymeter import conventions as names
+from replymeter.postponed import collecting, postpone, settle
+from replymeter.telemetry import Telemetry
 from tests.fakes import (
     CANCELLED,
     FAILED,
@@ -185,6 +188,42 @@ def test_a_stream_closed_in_another_thread_is_abandoned_in_silence(
     thread.join()
     assert endings(captured) == [Ended("abandoned", ("abandoned",), 10, 0)]
     assert caplog.records == []
+
+
+def test_what_a_collection_closes_is_told_after_it(
+    instrument: Instrument, captured: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inside one the SDK may hold the locks that recording needs: then it would wait for itself."""
+    inside: list[bool] = []
+    record = Telemetry.record
+
+    def noting(self: Telemetry, *args: Any) -> None:
+        inside.append(collecting())
+        record(self, *args)
+
+    stream = instrument(StreamModel()).stream("x")
+    next(stream)
+    circle: list[Any] = [stream]
+    circle.append(circle)
+    monkeypatch.setattr(Telemetry, "record", noting)
+    del stream, circle
+    gc.collect()
+    assert endings(captured) == [Ended("abandoned", ("abandoned",), 10, 0)]
+    assert inside == [False]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_what_waits_for_the_end_of_a_collection_is_the_parents() -> None:
+    """A child that is forked meanwhile does not tell it a second time."""
+    told: list[int] = []
+    postpone(lambda: told.append(os.getpid()))
+    child = os.fork()
+    if not child:
+        settle()
+        os._exit(len(told))
+    assert os.waitpid(child, 0)[1] == 0
+    settle()
+    assert told == [os.getpid()]
 
 
 def test_a_retry_is_a_call_of_its_own(instrument: Instrument, captured: Captured) -> None:

@@ -15,6 +15,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 
 import replymeter
+from replymeter.postponed import settle
 from tests.fakes import AsyncStreamModel, EventModel, chunk, script
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def population() -> Counter[str]:
 
 def census() -> list[int]:
     """How many of the objects that a call holds are alive."""
+    settle()
     alive = population()
     return [alive[kind] for kind in HELD]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from replymeter.demo.replay import chunks_of, replay_model, result_of
 from replymeter.emit import finish_reasons
@@ -65,18 +65,22 @@ class Read:
         return read_failure(self.error, self.provider, mid_stream=mid_stream)
 
     def _reading(self, answer: Recording, request: Request) -> Reading:
-        fold = Fold(self.provider, request.choices, 0.0)
+        fold = Fold(self.provider, request.choices, _fail)
         try:
             if self.mode == "invoke":
                 self.choices = choices_of(result_of(answer))
             else:
                 for chunk in chunks_of(answer):
-                    fold.add(chunk.message, chunk.generation_info, 0.0)
+                    fold.take(chunk)
         except Exception as error:  # noqa: BLE001  # it was recorded
             self.error = error
         if self.mode == "stream" and answer["chunks"]:
             self.choices = fold.choices()
         return read(self.choices, self.provider, mode=self.mode, suspect=fold.running_totals)
+
+
+def _fail(error: Exception) -> NoReturn:
+    raise error
 
 
 @cache

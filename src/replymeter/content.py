@@ -23,6 +23,7 @@ from opentelemetry._logs import (
 from opentelemetry._logs._internal import ProxyLoggerProvider
 
 from replymeter import conventions as names
+from replymeter.events import EventChunk
 from replymeter.messages import Json, chat_messages, part_of, system_instructions
 
 if TYPE_CHECKING:
@@ -56,16 +57,24 @@ class Content:
         self._kept = 0
 
     def take(self, item: Any) -> None:
-        """Keep one `ChatGenerationChunk`, or one event, until the limit is reached."""
+        """Keep one `ChatGenerationChunk`, or `EventChunk`, until the limit is reached."""
         if self._kept > self._capture.limit:
             return
-        if isinstance(item, Mapping):
-            if item.get("event") == "content-block-finish":
-                self._blocks.append(item.get("content") or {})
+        if isinstance(item, EventChunk):
+            if item.event.get("event") == "content-block-finish":
+                self._blocks.append(item.event.get("content") or {})
                 self._kept += len(str(self._blocks[-1]))
         elif isinstance(item.message, AIMessageChunk):
             self._chunks.append(item.message.model_copy())
             self._kept += len(str(item.message.content)) + len(str(item.message.tool_call_chunks))
+
+    def publish(
+        self, written: Mapping[str, Json], event: Mapping[str, Any] | None, context: Context
+    ) -> dict[str, str]:
+        """Send *written* with the attributes of *event*, give it for the span: as asked for."""
+        if event is not None and self._capture.on_event:
+            emit_details(self._telemetry, {**event, **written}, context)
+        return _as_text(written) if self._capture.on_span else {}
 
     def read(self, result: ChatResult | None, error: BaseException | None) -> dict[str, Json]:
         """The attributes, as the conventions structure them, redacted and cut.
@@ -104,7 +113,7 @@ class Content:
         return chat_messages([add_ai_message_chunks(*self._chunks, end)])
 
 
-def as_text(attributes: Mapping[str, Json]) -> dict[str, str]:
+def _as_text(attributes: Mapping[str, Json]) -> dict[str, str]:
     """*attributes* as a span can have them: JSON."""
     return {
         name: value if isinstance(value, str) else _dumps(value)

@@ -1,4 +1,4 @@
-"""LangChain's native event streams, seen as chunks: only what `Fold.add` looks at."""
+"""LangChain's native event streams, seen as chunks: only what `Fold.take` looks at."""
 
 from __future__ import annotations
 
@@ -24,18 +24,30 @@ class EventMessage:
     id: Any = None
 
 
+@dataclass(frozen=True)
+class EventChunk:
+    """The part of a `ChatGenerationChunk`, and the *event* it is made of.
+
+    What stands beside the message there is in it here.
+    """
+
+    message: EventMessage
+    event: Mapping[str, Any]
+    generation_info: None = None
+
+
 def is_last(event: Any) -> bool:
     """Whether *event* ends the message: LangChain reads no further."""
     return isinstance(event, dict) and event.get("event") == _END
 
 
-def message_and_info(event: Mapping[str, Any]) -> tuple[EventMessage, None]:
-    """*event* (`langchain_protocol.MessagesData`, 0.0.20) as a chunk's message; it has no info.
+def chunk_of(event: Mapping[str, Any]) -> EventChunk:
+    """*event* (`langchain_protocol.MessagesData`, 0.0.20) as a chunk.
 
     `message-finish` carries the usage and, off the protocol's own types as in langchain-core
     1.7's bridge, `metadata` and `additional_kwargs`.
     """
-    return _message(event), None
+    return EventChunk(_message(event), event)
 
 
 def _message(event: Mapping[str, Any]) -> EventMessage:

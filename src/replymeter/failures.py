@@ -96,7 +96,7 @@ _CODE_PATHS = tuple(
 )
 
 
-def read_failure(error: Exception, provider: Provider, *, mid_stream: bool) -> Failure:
+def read_failure(error: Exception, provider: Provider, mid_stream: bool) -> Failure:  # noqa: FBT001
     """How a call failed; *mid_stream* says that chunks had arrived before."""
     name = f"{type(error).__module__}.{type(error).__qualname__}"
     codes = list(dict.fromkeys(_codes(error)))

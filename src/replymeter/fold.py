@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from operator import attrgetter
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages.ai import add_usage
 
 from replymeter.paths import count, value_at
+from replymeter.reading import Timing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from replymeter.providers.spec import Provider
     from replymeter.read import RawChoice
 
@@ -24,14 +28,15 @@ _FIELDS = (
     "id",
 )
 _SAID = attrgetter(*_FIELDS)
+_TEXTS = ("text", "text_delta", "output_text")
 _LOGPROBS = "logprobs"  # come in pieces, which belong together
 
 
 class Fold:
     """What the chunks of one call have said so far, and when: seconds of the performance counter.
 
-    `first_text` and `last_text` are of the chunks with text or a tool call; the first is None
-    before there is one.
+    `first` is the first chunk's time, `first_text` and `last_text` are those of chunks with text or
+    a tool call; the firsts are None before there is one.
     Of each key of the metadata the last value that says something is kept. Usage is added as
     LangChain adds it, and the last one kept beside, for servers that repeat running totals
     unasked; where the provider's protocol has them, the last of each count is taken.
@@ -41,6 +46,7 @@ class Fold:
         "_added",
         "_choices",
         "_empty",
+        "_failed",
         "_input",
         "_kwargs",
         "_last",
@@ -52,18 +58,20 @@ class Fold:
         "_tool_calls",
         "first",
         "first_text",
-        "last",
         "last_text",
         "running_totals",
     )
 
-    def __init__(self, provider: Provider, choices: int, now: float) -> None:
-        self.first = self.last = now
+    def __init__(
+        self, provider: Provider, choices: int, failed: Callable[[Exception], None]
+    ) -> None:
+        self.first: float | None = None
         self.first_text: float | None = None
-        self.last_text = now
+        self.last_text = 0.0
         self.running_totals = False
         self._provider = provider
         self._choices = choices
+        self._failed = failed
         self._reasons: list[Any] = []
         self._metadata: dict[str, Any] = {}
         self._kwargs: dict[str, Any] = {}
@@ -75,26 +83,37 @@ class Fold:
         self._added: Any = None
         self._last: Any = None
 
-    def add(self, message: Any, info: Any, now: float) -> None:
-        """Fold one chunk's *message* and *info*, which came *now*."""
-        self.last = now
+    def take(self, chunk: Any) -> None:
+        """Fold one chunk, which came now. Runs once a chunk; what it raises goes to `failed`."""
+        now = perf_counter()
         try:
-            said: Any = _SAID(message)
-        except AttributeError:  # not of an assistant
-            said = [getattr(message, field, None) for field in _FIELDS]
-        content, calls, usage, metadata, kwargs, identity = said
-        if content or calls:
-            self._write(content, calls, now)
-        if usage:
-            self._count(usage)
-        if info:
-            metadata = {**info, **metadata}
-        if metadata and (len(metadata) > 1 or _SAID_EACH_TIME not in metadata):
-            self._keep(metadata)
-        if kwargs:
-            self._kwargs.update({k: v for k, v in kwargs.items() if v})
-        if identity is not None:
-            self._message_id = identity
+            try:
+                content, calls, usage, metadata, kwargs, identity = _SAID(chunk.message)
+            except AttributeError:  # not of an assistant
+                content, calls, usage, metadata, kwargs, identity = (
+                    getattr(chunk.message, field, None) for field in _FIELDS
+                )
+            if self.first is None:
+                self.first = now
+            info = chunk.generation_info
+            if usage or info or kwargs or identity is not None:
+                metadata = self._take_rare(usage, info or {}, metadata, kwargs, identity)
+            if metadata and (len(metadata) > 1 or _SAID_EACH_TIME not in metadata):
+                self._keep(metadata)
+            if content or calls:
+                if calls or self.first_text is None or type(content) is not str:
+                    self._write(content, calls, now)
+                else:
+                    self.last_text = now
+        except Exception as error:  # noqa: BLE001
+            self._failed(error)
+
+    def timing(self, started: float, duration: float) -> Timing:
+        """The clock of a call that *started* then and took *duration*."""
+        if self.first is None:
+            return Timing(duration)
+        writing = None if self.first_text is None else self.last_text - self.first_text
+        return Timing(duration, self.first - started, writing or None)
 
     def choices(self) -> list[RawChoice]:
         """The choices so far, as `read` takes them; several when several were asked for."""
@@ -113,6 +132,15 @@ class Fold:
             {**shared, "response_metadata": {**self._metadata, key: reason}}
             for reason in self._reasons[: self._choices]
         ]
+
+    def _take_rare(self, usage: Any, info: Any, metadata: Any, kwargs: Any, identity: Any) -> Any:
+        if usage:
+            self._count(usage)
+        if kwargs:
+            self._kwargs.update({k: v for k, v in kwargs.items() if v})
+        if identity is not None:
+            self._message_id = identity
+        return {**info, **(metadata or {})}
 
     def _write(self, content: Any, calls: Any, now: float) -> None:
         if content:
@@ -166,7 +194,7 @@ class Fold:
                 found = found or bool(block)
             elif block.get("type") == "refusal":
                 self._refusals.append({"type": "refusal"})
-            elif block.get("text") and block.get("type") in ("text", "text_delta", "output_text"):
+            elif block.get("type") in _TEXTS and block.get("text"):
                 found = True
         return found
 

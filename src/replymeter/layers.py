@@ -6,16 +6,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_current
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
 from opentelemetry.trace import INVALID_SPAN, Span, get_current_span, set_span_in_context
 
 from replymeter.conventions import OPERATION_NAME
+from replymeter.switch import current
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FrameType
-
-    from opentelemetry.context import Context
 
 _STREAMS = (BaseChatModel.stream.__code__, BaseChatModel.astream.__code__)
 _NEAREST = 8  # frames between LangChain's `stream` and a wrapper of ours
@@ -26,7 +25,7 @@ _UTIL_GENAI = "opentelemetry.util.genai._inference_invocation"
 
 def suppressed() -> bool:
     """Whether the application asked that nothing be instrumented here."""
-    context = get_current()
+    context = current()
     return bool(context.get(_SUPPRESS_INSTRUMENTATION_KEY) or context.get(_SUPPRESS_OLD))
 
 
@@ -62,9 +61,10 @@ def run_manager(arguments: Mapping[str, Any]) -> Any:
     return None
 
 
-def around(span: Span) -> Context:
-    """The context with *span* current; without a real one, the caller's as it is."""
-    return get_current() if span is INVALID_SPAN else set_span_in_context(span)
+def around(span: Span, values: Mapping[str, Any]) -> Context:
+    """The caller's context with *values*, and with *span* current unless it is no real one."""
+    context = Context({**current(), **values})
+    return context if span is INVALID_SPAN else set_span_in_context(span, context)
 
 
 def span_of_another(arguments: Mapping[str, Any]) -> Span | None:

@@ -18,6 +18,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from replymeter.log import LOG
+from replymeter.postponed import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,6 +107,7 @@ class Signal:
         while True:
             job, done = asked.get()
             try:
+                settle()
                 self._jobs[job]()
             except Exception:  # noqa: BLE001  # whoever waits must go on
                 LOG.exception("replymeter: %s failed", job)

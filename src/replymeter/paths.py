@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -68,7 +68,7 @@ class Tree:
 
 def values_at(root: Any, path: str) -> Iterator[Any]:
     """Every value at *path* that is not None, in order."""
-    return _walk(root, _steps(path))
+    return _walk(root, _steps(path), iter(range(MOST_ITEMS)))
 
 
 def value_at(root: Any, path: str) -> Any:
@@ -83,13 +83,13 @@ def value_at(root: Any, path: str) -> Any:
     return node
 
 
-def _walk(node: Any, steps: tuple[str, ...]) -> Iterator[Any]:
+def _walk(node: Any, steps: tuple[str, ...], budget: Iterator[int]) -> Iterator[Any]:
     for index, step in enumerate(steps):
         if step == "*":
             items = node.values() if isinstance(node, Mapping) else node
             if isinstance(items, (list, tuple)) or isinstance(node, Mapping):
-                for item in islice(items, MOST_ITEMS):
-                    yield from _walk(item, steps[index + 1 :])
+                for item, _ in zip(items, budget, strict=False):  # each item of any list is one
+                    yield from _walk(item, steps[index + 1 :], budget)
             return
         if not isinstance(node, Mapping):
             if not isinstance(node, BaseModel):

@@ -85,7 +85,7 @@ def _plain(value: Any, path: str, broken: list[str]) -> dict[str, Any]:
 
 
 def read(
-    choices: Sequence[RawChoice], provider: Provider, *, mode: str, suspect: bool = False
+    choices: Sequence[RawChoice], provider: Provider, mode: str, *, suspect: bool = False
 ) -> Reading:
     """What *choices* of one call say, read by *provider*'s rows in *mode* `invoke` or `stream`.
 

@@ -59,6 +59,7 @@ PARAMETERS: tuple[tuple[str, Callable[[Any], Any], tuple[str, ...]], ...] = (
     (names.OUTPUT_TYPE, _output_type, ("response_format", "response_mime_type")),
     (names.REQUEST_PREVIOUS_RESPONSE_ID, word, ("previous_response_id",)),
 )
+_LONGEST_ID = 128  # bits, as a UUID's
 _READERS = {attribute: reader for attribute, reader, _ in PARAMETERS}
 _SPELLINGS = {spelling: attribute for attribute, _, many in PARAMETERS for spelling in many}
 _RANK = {spelling: rank for rank, spelling in enumerate(_SPELLINGS)}.__getitem__
@@ -123,7 +124,9 @@ def conversation_id(arguments: Mapping[str, Any], keys: tuple[str, ...]) -> str 
         return None
     for key in keys:
         value = metadata.get(key)
-        if value is not None and (said := word(str(value) if type(value) is int else value)):
+        if type(value) is int and value.bit_length() <= _LONGEST_ID:
+            value = str(value)
+        if said := word(value):
             return said
     return None
 

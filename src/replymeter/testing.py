@@ -11,6 +11,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from replymeter import conventions as names
+from replymeter.postponed import settle
 
 _METRICS = frozenset(metric.name for metric in (*names.METRICS, *names.OLDER_METRICS))
 
@@ -44,6 +45,7 @@ class Captured:
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:
         """Every span that has ended, in that order."""
+        settle()
         return tuple(self._kept.spans)
 
     def points(self, metric: str) -> list[tuple[Mapping[str, Any], Any]]:
@@ -54,6 +56,7 @@ class Captured:
         """
         if metric not in _METRICS:
             raise ValueError(f"no metric {metric!r}; there are {', '.join(sorted(_METRICS))}")
+        settle()
         data = self._reader.get_metrics_data()
         return [
             (point.attributes or {}, point)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from replymeter.providers.spec import Provider
 
 MISSING = "missing"
+MOST_CHOICES = 128
+"""As many choices as OpenAI gives: https://platform.openai.com/docs/api-reference/chat/create, `n`,
+read 2026-11-24."""
 
 
 def normalise(raw: str | None, provider: Provider) -> list[tuple[str | None, str]]:
@@ -32,11 +35,11 @@ def normalise(raw: str | None, provider: Provider) -> list[tuple[str | None, str
     if not raw:
         return [(None, MISSING)]
     words = _split(raw, tuple(sorted(known, key=len, reverse=True)))
-    if words is None:
+    if words is not None and len(set(words)) == 1:
+        words = words[:1]
+    if words is None or len(words) > MOST_CHOICES:
         ask_for_word(provider.name, raw)
         return [(word(raw), OTHER)]  # it may be content
-    if len(set(words)) == 1:
-        words = words[:1]
     return [(single, known[single]) for single in words]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
 
+from replymeter import postponed
 from replymeter.wrappers import WRAPPERS, Wrapped
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _ORIGINAL = "__replymeter_original__"
 
 def wrap_class(model_class: type[BaseChatModel], instrumentation: Instrumentation) -> Wrapped:
     """Wrap *model_class* for *instrumentation*, once."""
+    postponed.watch()
     with _LOCK:
         wrapped = _WRAPPED.setdefault(model_class, Wrapped())
         for name, wrapper in WRAPPERS.items():

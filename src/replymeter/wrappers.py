@@ -7,16 +7,16 @@ current; between them the consumer's code runs in its own context.
 from __future__ import annotations
 
 from contextlib import aclosing, suppress
-from contextvars import Token
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from opentelemetry.context import attach, detach, get_current, get_value, set_value
+from opentelemetry.context import get_value, set_value
 
 from replymeter.call import WATCHED, Call, current_call
 from replymeter.layers import suppressed
 from replymeter.marks import MARK, Instrumentation, Mark
+from replymeter.switch import current, enter, leave, reset
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -29,28 +29,12 @@ if TYPE_CHECKING:
     )
 
     from langchain_core.language_models import BaseChatModel
-    from opentelemetry.context import Context
 
     Method = Callable[..., Any]
-    Observe = Callable[[Call, Any], None]
+    Observe = Callable[[Call], Callable[[Any], object]]
 
 
 _END = object()
-
-
-def _switch() -> tuple[Callable[[Context], Any], Callable[[], Context], Callable[[Any], None]]:
-    """What makes a context current, says which one is, and undoes it.
-
-    Of OpenTelemetry's variable itself where it is a `ContextVar`: they run once a chunk.
-    """
-    token: Any = attach(get_current())
-    detach(token)
-    if isinstance(token, Token):
-        return token.var.set, token.var.get, token.var.reset
-    return attach, get_current, detach
-
-
-_enter, _current, _reset = _switch()
 
 
 class Wrapped:
@@ -98,24 +82,12 @@ class Wrapped:
         return call
 
 
-def _leave(token: Any) -> Context:
-    """Make current what was so before, and give what was so until now."""
-    # A coroutine that dies with its event loop is closed in a foreign context, in which nothing of
-    # ours is current.
-    left = _current()
-    try:  # noqa: SIM105  # `suppress` is slower, and this runs once a chunk
-        _reset(token)
-    except ValueError:
-        pass
-    return left
-
-
 def _within(call: Call, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    token = _enter(call.context)
+    token = enter(call.context)
     try:
         return function(*args, **kwargs)
     finally:
-        _leave(token)
+        leave(token)
 
 
 def _generate(original: Method, wrapped: Wrapped) -> Method:
@@ -141,14 +113,14 @@ def _agenerate(original: Method, wrapped: Wrapped) -> Method:
         call = wrapped.begin(self, args, kwargs, streamed=False)
         if call is None:
             return await original(self, *args, **kwargs)
-        token = _enter(call.context)
+        token = enter(call.context)
         try:
             result = await original(self, *args, **kwargs)
         except BaseException as error:
             call.raised(error)
             raise
         finally:
-            _leave(token)
+            leave(token)
         call.returned(result)
         return result
 
@@ -160,7 +132,7 @@ def _agenerate(original: Method, wrapped: Wrapped) -> Method:
     return _agenerate
 
 
-def _stream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunk) -> Method:
+def _stream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunks) -> Method:
     def measured(self: BaseChatModel, args: Any, kwargs: Any) -> Iterator[Any]:
         call = wrapped.begin(self, args, kwargs, streamed=True)
         if call is None:
@@ -168,15 +140,17 @@ def _stream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunk) -
             return
         try:
             steps = iter(_within(call, original, self, *args, **kwargs))
+            take, context = observe(call), call.context
             while True:
-                token = _enter(call.context)
+                token = enter(context)
                 try:
                     item = next(steps, _END)
                 finally:
-                    call.context = _leave(token)  # made current by the provider: for its next step
+                    context = current()  # what the provider made current is so in its next step
+                    reset(token)
                 if item is _END:
                     break
-                observe(call, item)
+                take(item)
                 yield item
         except BaseException as error:
             call.raised(error)
@@ -195,16 +169,16 @@ def _inside(model: BaseChatModel, items: Iterable[Any], observe: Observe) -> Ite
     outer = _unwatched(model)
     if outer is None:
         return (yield from items)
-    steps = iter(items)
+    steps, take = iter(items), observe(outer)
     while True:
-        token = _enter(set_value(WATCHED, outer))
+        token = enter(set_value(WATCHED, outer))
         try:
             item = next(steps, _END)
         finally:
-            _leave(token)
+            leave(token)
         if item is _END:
             return None
-        observe(outer, item)
+        take(item)
         yield item
 
 
@@ -216,7 +190,7 @@ def _unwatched(model: BaseChatModel) -> Call | None:
 
 
 def _astream(  # noqa: PLR0915  # one frame for all: it runs once a chunk
-    original: Method, wrapped: Wrapped, observe: Observe = Call.chunk
+    original: Method, wrapped: Wrapped, observe: Observe = Call.chunks
 ) -> Method:
     async def measured(  # noqa: PLR0915
         self: BaseChatModel, args: Any, kwargs: Any
@@ -230,15 +204,17 @@ def _astream(  # noqa: PLR0915  # one frame for all: it runs once a chunk
         steps: Any = None
         try:
             steps = _within(call, original, self, *args, **kwargs).__aiter__()
+            take, context = observe(call), call.context
             while True:
-                token = _enter(call.context)
+                token = enter(context)
                 try:
                     item = await steps.__anext__()
                 except StopAsyncIteration:
                     break
                 finally:
-                    call.context = _leave(token)
-                observe(call, item)
+                    context = current()
+                    leave(token)
+                take(item)
                 yield item
         except BaseException as error:
             call.raised(error)
@@ -260,19 +236,20 @@ async def _ainside(
     model: BaseChatModel, items: AsyncIterable[Any], observe: Observe
 ) -> AsyncGenerator[Any, None]:
     outer = _unwatched(model)
+    take = observe(outer) if outer is not None else None
     steps = items.__aiter__()
     try:
         while True:
-            token = _enter(set_value(WATCHED, outer)) if outer is not None else None
+            token = enter(set_value(WATCHED, outer)) if outer is not None else None
             try:
                 item = await steps.__anext__()
             except StopAsyncIteration:
                 return
             finally:
                 if token is not None:
-                    _leave(token)
-            if outer is not None:
-                observe(outer, item)
+                    leave(token)
+            if take is not None:
+                take(item)
             yield item
     finally:
         await _aclose(steps)
@@ -291,7 +268,7 @@ WRAPPERS: dict[str, Callable[[Method, Wrapped], Method]] = {
     "_agenerate": _agenerate,
     "_stream": _stream,
     "_astream": _astream,
-    "_stream_chat_model_events": partial(_stream, observe=Call.event),
-    "_astream_chat_model_events": partial(_astream, observe=Call.event),
+    "_stream_chat_model_events": partial(_stream, observe=Call.events),
+    "_astream_chat_model_events": partial(_astream, observe=Call.events),
 }
 """The methods that LangChain documents as what a chat model implements, and their wrappers."""

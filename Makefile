@@ -11,7 +11,7 @@ READY := .venv/.locked .venv/.package
 
 .DEFAULT_GOAL := help
 PARTS := collector prometheus kafka alertmanager amtool compose
-.PHONY: help demo test bench speed lint types check fmt record docs dashboards pictures site lock build clean faults ledger soak $(PARTS)
+.PHONY: help demo test bench capacity speed lint types check fmt record docs dashboards pictures site lock build clean faults ledger soak $(PARTS)
 # Beside the development environment, each pinned in requirements/<name>.txt: its lowest Python,
 # and the tests that run in it.
 EXTRA := oldest litellm
@@ -89,6 +89,9 @@ faults: $(READY) ## Run processes into every fault, count what is lost, write do
 
 ledger: $(READY) ## Make 100,000 calls in 4 processes, compare every series in Prometheus (minutes)
 	@$(BIN)/python -m tests.end_to_end.hundred_thousand $(CALLS)
+
+capacity: $(READY) ## Measure what a process, an agent, Prometheus take; write docs/capacity.md (minutes)
+	@$(BIN)/python -m bench.capacity $(ARGS)
 
 lock: $(READY) ## Pin requirements/*.in again; ARGS=--upgrade moves every pin
 	@$(call pin,dev,3.10)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 import pytest
 
+from bench.capacity.__main__ import measured
 from bench.capacity.growth import DIMENSIONS, Dimension, World, bytecodes, streams, used
+from tools import components
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SIZES = {
     "models in a process": (10, 400),
@@ -39,3 +47,20 @@ def test_series_grow_in_a_line_with_models_until_the_cap() -> None:
 
     assert forty - twenty == 2 * (twenty - ten)
     assert series(60) == series(80)
+
+
+@pytest.mark.parametrize("part", ["app", "agent", "database"])
+def test_a_part_that_is_not_there_is_said_to_be_not_measured(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page says why; that is no failure."""
+
+    def find(name: str) -> Path:
+        raise components.MissingError(f"{name} is not built")
+
+    monkeypatch.setattr(components, "find", find)
+
+    text, failed = measured(part)
+
+    assert re.search(r"Not measured: \w+ is not built", text)
+    assert not failed

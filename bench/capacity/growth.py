@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from langchain_core.outputs import ChatResult
 
-ROUNDS = 5
+ROUNDS = 7
 
 
 class Waiting(Model):
@@ -166,7 +166,7 @@ def microseconds(sample: Sample) -> float:
         sample.work(model)
         return (process_time() - started) * 1e6
 
-    repeat = max(1, 200 // sample.units)
+    repeat = max(1, 400 // sample.units)
     for model in (sample.ours, sample.bare):
         taken(model)
     return median(

@@ -79,7 +79,8 @@ def measured(key: str) -> tuple[str, bool]:
         failed, text = True, f"Not measured: {type(error).__name__}."
         print(traceback.format_exc(), file=sys.stderr)
     took = monotonic() - began
-    text = f"\n## {title}\n\n{text.rstrip()}\n\nTook {took:.0f} s; the load before it was {load:.1f}.\n"
+    text = text.rstrip() + f"\n\nTook {took:.0f} s; the load average before it was {load:.1f}.\n"
+    text = f"\n## {title}\n\n{text}"
     print(text, flush=True)
     return text, failed
 

@@ -112,7 +112,7 @@ class Chain:
         }
         command = [sys.executable, "-m", "bench.capacity.app"]
         apps = [
-            subprocess.Popen([*command, str(file), setup, *map(str, arguments)], env=env, cwd=ROOT)  # noqa: S603
+            subprocess.Popen([*command, str(file), setup, *map(str, arguments)], env=env, cwd=ROOT)
             for file in files
         ]
         failed = [app.wait(300) for app in apps]

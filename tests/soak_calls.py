@@ -172,6 +172,14 @@ def _close(llm: Any) -> None:
             next(stream)
 
 
+def _lose(llm: Any) -> None:
+    stream = llm.stream(HELLO)
+    for _ in range(TAKEN):
+        next(stream)
+    circle = [stream]
+    circle.append(circle)
+
+
 async def _ainvoke(llm: Any, request: Want) -> None:
     with suppress(Exception):
         await llm.ainvoke(HELLO, **request)
@@ -217,7 +225,12 @@ async def _time_out(call: Callable[..., Any], llm: Any) -> None:
             await asyncio.wait_for(call(llm, {"entered": entered}), WAITED)
 
 
-THREADS = Ways(_invoke, _batch, _stream, {"stream left by break": _break, "stream closed": _close})
+THREADS = Ways(
+    _invoke,
+    _batch,
+    _stream,
+    {"stream left by break": _break, "stream closed": _close, "stream collected": _lose},
+)
 TASKS = Ways(
     _ainvoke, _abatch, _astream, {"stream left by break": _abreak, "stream closed": _aclose}
 )

@@ -144,10 +144,10 @@ def test_glued_finish_reasons(provider: Provider, word: str, tail: str) -> None:
     assert_capped(cost)
 
 
-def nested(path: str, value: Any) -> Any:
-    """What has *value* at *path*; each `*` is a list with it."""
+def nested(path: str, value: Any, items: int = 1) -> Any:
+    """What has *value* at *path*, each `*` a list of so many *items*, all the same."""
     for step in reversed(path.split(".")):
-        value = [value] if step == "*" else {step: value}
+        value = [value] * items if step == "*" else {step: value}
     return value
 
 
@@ -184,3 +184,15 @@ def test_long_lists_where_rows_look(place: str) -> None:
 
     assert_in_a_line(cost, MOST_ITEMS // 5)
     assert_capped(cost)
+
+
+@pytest.mark.parametrize("place", [place for place in STARRED if STARRED[place][1].count("*") > 1])
+def test_lists_in_lists_where_rows_look(place: str) -> None:
+    """The lists of a list, and theirs, have one cap together."""
+    provider, path = STARRED[place]
+
+    def cost(n: int) -> int:
+        return cost_of_reading(provider, nested(path, ITEM, items=n))
+
+    cost(3)
+    assert cost(80) <= 1.5 * cost(40)

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from replymeter.postponed import settle
 from tests.soak_calls import ALL, TASKS, THREADS, cases, garbage_cases, hanging_cases
 from tests.soak_telemetry import telemetry
 from tests.test_leaks import population
@@ -99,6 +100,7 @@ class Soak:
 
     def _look(self) -> None:
         gc.collect()
+        settle()
         self.telemetry.flush()
         gc.collect()  # what the export made
         calls = sum(self.endings().values())

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from replymeter.testing import Captured
 
     Instrument = Callable[..., Any]
-from tests.garbage import GARBAGE, HOSTILE, KINDS, PLACES, Raw, check, drive
+from replymeter import conventions as names
+from tests.fakes import INPUT, OUTPUT, ended
+from tests.garbage import GARBAGE, HOSTILE, KINDS, PLACES, Endless, Locked, Raw, check, drive
 
 
 @pytest.mark.parametrize("kind", ["fake", *KINDS])
@@ -48,6 +50,31 @@ def test_hostile_values_in_every_place(
         kind = KINDS[(number + shift * len(KINDS) // 3) % len(KINDS)]
         drive(instrument(Raw(kind=kind)), place, garbage)
     check(captured, 2 * len(PLACES))
+
+
+LOCKED = ("blocked", "block_reason", "guardrail", "content", "prompt_tokens")
+# Where a provider's rows look, and one of its kinds.
+LOOKED_AT = {
+    "safety_ratings": "vertexai",
+    "prompt_feedback": "chat-google-generative-ai",
+    "trace": "amazon_bedrock_converse_chat",
+    "logprobs": "openai-chat",
+    "token_usage": "openai-chat",
+}
+
+
+@pytest.mark.parametrize("place", LOOKED_AT)
+@pytest.mark.parametrize("mapping", [Locked(*LOCKED), Endless()], ids=["locked", "endless"])
+def test_what_raises_costs_its_own_part(
+    mapping: Any, place: str, instrument: Instrument, captured: Captured
+) -> None:
+    """Of every provider the usage is read all the same; where rows look, the failure is counted."""
+    for kind in ("fake", *KINDS):
+        drive(instrument(Raw(kind=kind)), f"response_metadata.{place}", mapping)
+    assert {(one.read, one.written) for one in map(ended, captured.spans)} == {(INPUT, OUTPUT)}
+    before = captured.total(names.INTERNAL_ERRORS.name)
+    drive(instrument(Raw(kind=LOOKED_AT[place])), f"response_metadata.{place}", mapping)
+    assert captured.total(names.INTERNAL_ERRORS.name) > before
 
 
 ARGUMENTS = (

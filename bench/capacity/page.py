@@ -47,6 +47,7 @@ Take from your traffic the calls a second, the models that a process calls, and 
 - **Alert** on a full queue and on refusals, as `collector.rules.yaml` does: no number on this page
   replaces that.
 """
+REQUESTS = 60 * (12 + 4)  # an hour, of a process: of spans, and of metrics
 LOADS = "processes, threads", "asked", "calls/s", "waiting", "lost", "twice", "series not exact"
 COSTS = "app CPU, ms a call", "agent CPU, ms per 1,000 calls"
 
@@ -80,7 +81,7 @@ def app(bare: tuple[float, float], runs: list[Run], series: Mapping[int, float])
         "spans at the gateway against calls made; *series not exact* are those of eight metrics in "
         "Prometheus against what the calls add up to. The CPU time is that of the process with all "
         "its threads, LangChain's `invoke` included, until all is sent: with few calls its end "
-        "weighs more."
+        "weighs more, as does what the agent does without calls."
     )
     rows = (
         (
@@ -147,12 +148,13 @@ def agent(steps: list[Step], full: Full) -> str:
             f"refused, with what sent them on the same cores. 1,000 cost it {cost * 1e6:.1f} ms of "
             f"CPU time: a core of its own is good for about {1 / cost:,.0f} a second."
         )
+    hours = full.requests / REQUESTS
     return text + prose(
         f"**With its gateway away it took {full.requests:,.0f} requests** of {full.size} spans, in "
         f"{full.seconds:.0f} s and {full.disk:,.0f} MB on disk; then it did not answer, so that "
-        "its senders wait and try again. A process sends at most 16 requests a minute until it "
-        f"makes {BATCH / 5:.0f} calls a second: spans every 5 seconds, metrics every 15. So that "
-        f"many are {full.requests / 16 / 60:.0f} hours of one such process, or one hour of as many."
+        f"its senders wait and try again. A process that makes {BATCH / 5:.0f} calls a second or "
+        "fewer sends spans every 5 seconds, metrics every 15: the queue holds what one such "
+        f"process sends in {hours:.0f} hours, or {hours:.0f} processes in one."
     )
 
 

@@ -124,7 +124,7 @@ $(PARTS):
 	@$(PYTHON) tools/components.py $@
 
 clean: ## Remove everything that these targets made, the environment too
-	@rm -rf .venv $(EXTRA:%=.venv-%) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-peers $(EXTRA:%=.venv-%) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. A stamp is written last, so an install that failed or was stopped leaves none,

@@ -14,17 +14,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from bench.page import Table
 
 LEAST = 11
+BASE = "import langchain_core.language_models.chat_models\nfrom opentelemetry import metrics, trace"
 STEPS = {
-    "`langchain_core` and the OpenTelemetry API": (
-        "",
-        (
-            "import langchain_core.language_models.chat_models\n"
-            "from opentelemetry import metrics, trace"
-        ),
-    ),
+    "`langchain_core` and the OpenTelemetry API": ("", BASE),
     "`import replymeter`": ("", "import replymeter"),
     "`instrument` the first model": (
         "from bench.model import Model; model = Model()",
@@ -45,25 +42,25 @@ print(json.dumps(taken))
 """
 
 
-def once(cache: str) -> list[tuple[float, int]]:
+def once(cache: str, steps: Iterable[tuple[str, str]]) -> list[tuple[float, int]]:
     """Milliseconds of CPU time and modules loaded, for each step, in a new interpreter."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    command = (sys.executable, "-c", PROGRAM, json.dumps(list(STEPS.values())))
+    command = (sys.executable, "-c", PROGRAM, json.dumps(list(steps)))
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    taken: list[tuple[float, int]] = json.loads(done.stdout)
+    taken: list[tuple[float, int]] = json.loads(done.stdout.splitlines()[-1])
     return taken
 
 
-def measure(rounds: int) -> Table:
-    """The median of each step: milliseconds, and modules."""
+def measure(rounds: int, steps: Mapping[str, tuple[str, str]] = STEPS) -> Table:
+    """The median of each of *steps*: milliseconds, and modules."""
     with TemporaryDirectory() as cache:
-        once(cache)
-        taken = [once(cache) for _ in range(max(rounds, LEAST))]
+        once(cache, steps.values())
+        taken = [once(cache, steps.values()) for _ in range(max(rounds, LEAST))]
     return {
         name: {
-            "milliseconds": median(milliseconds for milliseconds, _ in steps),
-            "modules": median(modules for _, modules in steps),
+            "milliseconds": median(milliseconds for milliseconds, _ in row),
+            "modules": median(modules for _, modules in row),
         }
-        for name, steps in zip(STEPS, zip(*taken, strict=True), strict=True)
+        for name, row in zip(steps, zip(*taken, strict=True), strict=True)
     }

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
 from importlib.metadata import version
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
+from bench import imports
 from bench.hops import per_chunk
 from bench.layers import Discard, plain, providers
 from bench.memory import retained
+from bench.model import Model
 from bench.page import PACKAGES
 from bench.peers import PEERS
 from bench.tasks import CALLS
@@ -26,31 +29,48 @@ if TYPE_CHECKING:
 CALLS_OF_AN_ENDING = 500
 PATIENCE = 15.0
 """Seconds in which a project that exports by itself has exported its first span."""
+SETTLED = 1.0
+"""Seconds in which a span that should not be is exported."""
 
 
 def prove(layer: Layer) -> None:
-    """Leave when a call gives no span: then there is nothing to measure."""
+    """Leave unless a call gives a span, also when switched on again, and none when switched off."""
+    for _ in range(2):
+        if not _exports(layer, PATIENCE):
+            sys.exit("it is installed, and exports no span")
+    if _exports(lambda: nullcontext(Model()), SETTLED):
+        sys.exit("it exports spans when it is switched off, too")
+
+
+def _exports(layer: Layer, seconds: float) -> bool:
+    before, until = Discard.exported, monotonic() + seconds
     with layer() as model:
         model.invoke("x")
-    until = monotonic() + PATIENCE
-    while not Discard.exported:
-        if monotonic() > until:
-            sys.exit("it is installed, and exports no span")
+    while Discard.exported == before and monotonic() < until:
         sleep(0.1)
+    return Discard.exported > before
+
+
+def _imported(name: str, rounds: int) -> dict[str, float]:
+    """Milliseconds that Replymeter takes to import, and the project after it."""
+    steps = {"langchain-core": ("", imports.BASE), "replymeter": ("", "import replymeter")}
+    steps[name] = ("", f"import {PEERS[name].module}")
+    return {one: row["milliseconds"] for one, row in imports.measure(rounds, steps).items()}
 
 
 def main() -> None:
-    """Either times and hops to threads, or what calls leave behind."""
+    """Either times, hops to threads and the import, or what calls leave behind."""
     name, what, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
     layer = PEERS[name].attach(*providers(batched=what == "times"))
-    prove(layer)
     said: dict[str, Any] = {}
     if what == "times":
         layers = {**plain(), name: layer}
         said["times"] = interleaved(layers, CALLS, rounds)
-        said["hops"] = per_chunk(layer)
+        said["threads"] = {one: per_chunk(each) for one, each in layers.items()}
+        said["import"] = _imported(name, rounds)
         said["versions"] = {package: version(package) for package in PACKAGES}
     else:
+        prove(layer)
         said["retained"] = retained(layer, CALLS_OF_AN_ENDING)
     print(f"\n{json.dumps(said)}")
 

@@ -36,17 +36,22 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 ENVIRONMENTS = ROOT / ".venv-peers"
 NOWHERE = "http://127.0.0.1:9"
-ISOLATED = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), NOWHERE)
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+ISOLATED = {
+    **dict.fromkeys((*_PROXIES, *map(str.upper, _PROXIES)), NOWHERE),
+    **dict.fromkeys(("no_proxy", "NO_PROXY"), ""),
+}
 SECONDS = 600.0
 
 
 class Peer(NamedTuple):
-    """A project: what is installed, and how it is attached to a model.
+    """A project: what is installed and imported, and how it is attached to a model.
 
     `attach` gets the providers and gives a layer; it runs in the project's environment.
     """
 
     requires: tuple[str, ...]
+    module: str
     attach: Callable[[TracerProvider, MeterProvider], Layer]
     environment: Mapping[str, str] = {}
 
@@ -73,17 +78,29 @@ def _switched(
     return switched
 
 
-def _instrumentor(where: str) -> Callable[[TracerProvider, MeterProvider], Layer]:
+def _patched(patch: Callable[[], object]) -> Layer:
+    """A layer of a project that cannot be switched off: what it patched is put back by hand."""
+    manager = _named("langchain_core.callbacks.BaseCallbackManager")
+    bare = manager.__init__
+    patch()
+    patched = manager.__init__
+    manager.__init__ = bare
+    return _switched(
+        lambda: setattr(manager, "__init__", patched), lambda: setattr(manager, "__init__", bare)
+    )
+
+
+def _instrumentor(requires: tuple[str, ...], module: str, name: str) -> Peer:
     """A project whose API is OpenTelemetry's `BaseInstrumentor`."""
 
     def attach(tracers: TracerProvider, meters: MeterProvider) -> Layer:
-        one = _named(where)()
+        one = _named(f"{module}.{name}")()
         return _switched(
             lambda: one.instrument(tracer_provider=tracers, meter_provider=meters),
             one.uninstrument,
         )
 
-    return attach
+    return Peer(requires, module, attach)
 
 
 def _langfuse(tracers: TracerProvider, meters: MeterProvider) -> Layer:
@@ -121,45 +138,54 @@ def _mlflow(tracers: TracerProvider, meters: MeterProvider) -> Layer:
 def _openlit(tracers: TracerProvider, meters: MeterProvider) -> Layer:
     trace.set_tracer_provider(tracers)
     metrics.set_meter_provider(meters)
-    manager = _named("langchain_core.callbacks.BaseCallbackManager")
-    bare = manager.__init__
-    with TemporaryDirectory() as folder:
-        prices = Path(folder) / "prices.json"
-        prices.write_text('{"chat": {}}', encoding="utf-8")
-        _named("openlit.init")(pricing_json=str(prices))
-    patched = manager.__init__
-    manager.__init__ = bare
-    return _switched(
-        lambda: setattr(manager, "__init__", patched), lambda: setattr(manager, "__init__", bare)
-    )
+
+    def init() -> None:
+        with TemporaryDirectory() as folder:
+            prices = Path(folder) / "prices.json"
+            prices.write_text('{"chat": {}}', encoding="utf-8")
+            _named("openlit.init")(pricing_json=str(prices))
+
+    return _patched(init)
+
+
+def _openllmetry(tracers: TracerProvider, meters: MeterProvider) -> Layer:
+    one = _named("opentelemetry.instrumentation.langchain.LangchainInstrumentor")()
+    return _patched(lambda: one.instrument(tracer_provider=tracers, meter_provider=meters))
 
 
 PEERS: Mapping[str, Peer] = {
-    "opentelemetry-instrumentation-genai-langchain": Peer(
+    "opentelemetry-instrumentation-genai-langchain": _instrumentor(
         # Without `langchain` it says that it only instruments that, and does nothing.
         ("opentelemetry-instrumentation-genai-langchain==1.3b0", "langchain==1.4.7"),
-        _instrumentor("opentelemetry.instrumentation.genai.langchain.LangChainInstrumentor"),
+        "opentelemetry.instrumentation.genai.langchain",
+        "LangChainInstrumentor",
     ),
     "opentelemetry-instrumentation-langchain": Peer(
         ("opentelemetry-instrumentation-langchain==0.62.4",),
-        _instrumentor("opentelemetry.instrumentation.langchain.LangchainInstrumentor"),
+        "opentelemetry.instrumentation.langchain",
+        _openllmetry,
     ),
-    "openinference-instrumentation-langchain": Peer(
+    "openinference-instrumentation-langchain": _instrumentor(
         ("openinference-instrumentation-langchain==0.1.80",),
-        _instrumentor("openinference.instrumentation.langchain.LangChainInstrumentor"),
+        "openinference.instrumentation.langchain",
+        "LangChainInstrumentor",
     ),
-    "llm-tracekit-langchain": Peer(
+    "llm-tracekit-langchain": _instrumentor(
         # With a newer wrapt `instrument` raises a TypeError.
         ("llm-tracekit-langchain==1.4.0", "wrapt<2"),
-        _instrumentor("llm_tracekit.langchain.LangChainInstrumentor"),
+        "llm_tracekit.langchain",
+        "LangChainInstrumentor",
     ),
     # It imports `langchain`, and does not require it.
-    "langfuse": Peer(("langfuse==5.0.4", "langchain==1.4.7"), _langfuse),
-    "agento11y-langchain": Peer(("agento11y-langchain==0.21.0",), _agento11y),
-    "langsmith[otel]": Peer(("langsmith[otel]==0.15.0",), _langsmith),
+    "langfuse": Peer(("langfuse==5.0.4", "langchain==1.4.7"), "langfuse.langchain", _langfuse),
+    "agento11y-langchain": Peer(
+        ("agento11y-langchain==0.21.0",), "agento11y_langchain", _agento11y
+    ),
+    "langsmith[otel]": Peer(("langsmith[otel]==0.15.0",), "langsmith", _langsmith),
     "mlflow-tracing": Peer(
         # Without an exporter package it loses every span.
         ("mlflow-tracing==3.17.2", "opentelemetry-exporter-otlp-proto-http"),
+        "mlflow.langchain",
         _mlflow,
         # It exports by itself as well, and does nothing where it cannot.
         {
@@ -171,7 +197,7 @@ PEERS: Mapping[str, Peer] = {
             "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
         },
     ),
-    "openlit": Peer(("openlit==1.45.0",), _openlit),
+    "openlit": Peer(("openlit==1.45.0",), "openlit", _openlit),
 }
 """Each project by the name of its distribution."""
 
@@ -202,7 +228,7 @@ def measure(name: str, rounds: int) -> dict[str, Any] | str:
     try:
         python = installed(name)
         said: dict[str, Any] = {}
-        for what in ("times", "retained"):
+        for what in ("retained", "times"):
             command = (str(python), "-m", "bench.peer", name, what, str(rounds))
             said |= json.loads(_run(*command, **PEERS[name].environment).splitlines()[-1])
     except subprocess.TimeoutExpired as error:

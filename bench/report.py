@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bench.page import Table
 
-NOISE = 0.05
+NOISE = 0.1
 """The part of a bare call below which what the floor adds is noise: no ratio to it."""
 
 
@@ -27,13 +27,17 @@ def times(taken: Table) -> str:
     rows = [numbers("none (the bare call)", taken["none"], columns, ".1f")]
     for setting in SETTINGS:
         ours, floor = extra[f"replymeter{setting}"], extra[f"floor{setting}"]
-        seen = {one: value for one, value in floor.items() if value > NOISE * taken["none"][one]}
+        seen = _seen(floor, taken["none"])
         rows += [
             numbers(f"floor{setting}", floor, columns, "+.1f"),
             numbers(f"replymeter{setting}", ours, columns, "+.1f"),
             numbers(f"*times the floor{setting}*", ratios(ours, seen), columns, ".2f"),
         ]
     return table(("microseconds", *(f"`{column}`" for column in columns)), rows)
+
+
+def _seen(floor: Mapping[str, float], bare: Mapping[str, float]) -> dict[str, float]:
+    return {task: value for task, value in floor.items() if value > NOISE * bare[task]}
 
 
 def imports(taken: Table) -> str:
@@ -78,18 +82,28 @@ def _flat(value: float, form: str) -> str:
 
 def peers(said: Mapping[str, Any]) -> str:
     """What each project adds, and how often that is the floor's of the same rounds."""
-    extra = {name: added(one["times"]) for name, one in said.items()}
+    parts = [{**added(one["times"]), **one} for one in said.values()]
     middle = {
-        layer: {task: median(one[layer][task] for one in extra.values()) for task in CALLS}
+        layer: {task: median(part[layer][task] for part in parts) for task in CALLS}
         for layer in ("floor", "replymeter")
     }
-    rows = [[name, *_cells(row, middle["floor"], ".1f"), "0.00"] for name, row in middle.items()]
-    rows += [
-        [f"`{name}`", *_cells(one[name], one["floor"], ".1f"), f"{said[name]['hops']:.2f}"]
-        for name, one in extra.items()
-    ]
-    head = ("microseconds", *(f"`{task}`" for task in CALLS), "threads a chunk of `astream`")
-    return table(head, rows)
+    rows = []
+    for name, row in middle.items():
+        threads, once = (
+            [part[what][name] for part in parts if name in part[what]]
+            for what in ("threads", "import")
+        )
+        rows.append([name, *_cells(row, middle["floor"], ".1f"), *_rest(threads, once)])
+    for name, part in zip(said, parts, strict=True):
+        rest = _rest([part["threads"][name]], [part["import"][name]])
+        floor = _seen(part["floor"], part["times"]["none"])
+        rows.append([f"`{name}`", *_cells(part[name], floor, ".1f"), *rest])
+    head = (*(f"`{task}`" for task in CALLS), "threads", "import, ms")
+    return table(("microseconds", *head), rows)
+
+
+def _rest(threads: list[float], once: list[float]) -> tuple[str, str]:
+    return f"{median(threads):.2f}", f"{median(once):.1f}" if once else ""
 
 
 def peers_memory(said: Mapping[str, Any]) -> str:

@@ -153,7 +153,8 @@ def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
         return {name: row(columns) for name in of}
 
     ends = ("objects", "bytes")
-    peer = {"times": rows((*plain(), "peer"), tuple(CALLS)), "hops": 1.0}
+    peer: dict[str, Any] = {"times": rows((*plain(), "peer"), tuple(CALLS))}
+    peer["threads"], peer["import"] = row((*plain(), "peer")), row(("replymeter", "peer"))
     peer["retained"] = rows(ENDINGS, ends)
     idle_rows = rows(("none", "forwarding", "not instrumented"), (idle.TASK,))
     counted = rows(instructions.NAMES, tuple(instructions.COLUMNS))
@@ -236,7 +237,9 @@ def test_a_project_that_cannot_be_installed_is_skipped(
     missing = tmp_path / "missing-1-py3-none-any.whl"
     monkeypatch.setattr(peers, "ENVIRONMENTS", tmp_path)
     monkeypatch.setattr(
-        peers, "PEERS", {"missing": peers.Peer((str(missing),), lambda *_: layer(Model()))}
+        peers,
+        "PEERS",
+        {"missing": peers.Peer((str(missing),), "missing", lambda *_: layer(Model()))},
     )
 
     said = peers.measure("missing", 1)

@@ -10,24 +10,24 @@ import functools
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables.configurable import (
-    RunnableConfigurableAlternatives,
-    RunnableConfigurableFields,
-)
 
 from replymeter.marks import MARK, Mark, mark_of
 from replymeter.wrap import wrap_class
 
-_FOLLOWED = (RunnableConfigurableFields, RunnableConfigurableAlternatives)
 _originals: dict[type[Any], Any] = {}
 
 
 def follow_configurable() -> None:
     """Mark, from now on, what an instrumented configurable model is rebuilt to."""
-    for configurable in _FOLLOWED:
-        if configurable not in _originals:
-            _originals[configurable] = original = configurable._prepare  # noqa: SLF001
-            configurable._prepare = _following(original)  # type: ignore[method-assign]  # noqa: SLF001
+    from langchain_core.runnables import configurable  # noqa: PLC0415  # milliseconds of an import
+
+    for runnable in (
+        configurable.RunnableConfigurableFields,
+        configurable.RunnableConfigurableAlternatives,
+    ):
+        if runnable not in _originals:
+            _originals[runnable] = original = runnable._prepare  # noqa: SLF001
+            runnable._prepare = _following(original)  # type: ignore[method-assign]  # noqa: SLF001
 
 
 def unfollow_configurable() -> None:

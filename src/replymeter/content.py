@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from replymeter.telemetry import Telemetry
 
 _SHORTEST = 32  # characters; texts are not cut below it, whole messages go instead
+_SHORTEST_MESSAGE = len('{"role":"","parts":[]}')
 _DEEPEST = 16
 _SILENT = (ProxyLoggerProvider, NoOpLoggerProvider)
 _NO_LOGS = (
@@ -88,13 +89,14 @@ class Content:
             return {}
 
     def _read(self, result: ChatResult | None, error: BaseException | None) -> dict[str, Json]:
+        limit, redact = self._capture.limit, self._capture.redact
+        newest = self._messages[-(limit // _SHORTEST_MESSAGE + 1) :]  # no more can have room
         said = {
             names.SYSTEM_INSTRUCTIONS: system_instructions(self._messages),
-            names.INPUT_MESSAGES: chat_messages(self._messages),
+            names.INPUT_MESSAGES: chat_messages(newest),
             names.OUTPUT_MESSAGES: self._output(result),
             names.EXCEPTION_MESSAGE: str(error) if isinstance(error, Exception) else None,
         }
-        limit, redact = self._capture.limit, self._capture.redact
         found = {name: plain(value) for name, value in said.items() if value}
         if redact is not None:
             found = {name: plain(redact(name, value)) for name, value in found.items()}

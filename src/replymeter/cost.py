@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from replymeter import conventions as names
 from replymeter.reading import Cost
@@ -34,8 +33,7 @@ _MOST_FOUND = 1024  # models whose place in the list is remembered
 NO_USAGE = Cost(missing=USAGE_MISSING)
 
 
-@dataclass(frozen=True)
-class Price:
+class Price(NamedTuple):
     """US dollars per million tokens; cached tokens without a price cost what others cost."""
 
     input: Decimal

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 _END = "message-finish"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class EventMessage:
+class EventMessage(NamedTuple):
     """The part of an `AIMessageChunk` that an event of the protocol carries."""
 
     content: str | list[Any] = ""
     tool_call_chunks: tuple[Any, ...] = ()
-    response_metadata: Mapping[str, Any] = field(default_factory=dict)
-    additional_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    response_metadata: Mapping[str, Any] = _NOTHING
+    additional_kwargs: Mapping[str, Any] = _NOTHING
     usage_metadata: Any = None
     id: Any = None
 
 
-@dataclass(frozen=True)
-class EventChunk:
+class EventChunk(NamedTuple):
     """The part of a `ChatGenerationChunk`, and the *event* it is made of.
 
     What stands beside the message there is in it here.

@@ -7,7 +7,6 @@ it was instrumented with, with the global ones.
 from __future__ import annotations
 
 import copyreg
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -38,7 +37,7 @@ def _reduced(mark: Mark) -> tuple[Callable[..., Mark], tuple[Any, ...]]:
     _LIVE[key] = made
     settings = made.settings
     if settings.content is not None and settings.content.redact is not None:
-        settings = replace(settings, content=None)  # elsewhere there may be no such function
+        settings = settings._replace(content=None)  # elsewhere there may be no such function
     return _restored, (mark.model_class, key, settings, made.telemetry.given, made.active)
 
 

@@ -11,6 +11,7 @@ import gc
 import os
 from _thread import get_ident, start_new_thread  # `Thread.start` takes locks
 from collections import deque
+from contextlib import suppress
 from threading import RLock
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,8 @@ def _note(phase: str, _: object) -> None:
     global _collector  # noqa: PLW0603  # one collection runs at a time
     _collector = get_ident() if phase == "start" else None
     if _waiting and phase == "stop":
-        start_new_thread(settle, ())
+        with suppress(RuntimeError):  # the interpreter ends: the SDK has gone before
+            start_new_thread(settle, ())
 
 
 def _forget() -> None:

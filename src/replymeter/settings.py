@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from replymeter import conventions as names
 from replymeter.cost import Pricing, table_of
@@ -28,8 +27,7 @@ _TAKEN = ("gen_ai.", "replymeter.", "openai.", "aws.", "server.", "error.", "ote
 _TAKEN_BY_PROMETHEUS = ("job", "instance", "le", "quantile")
 
 
-@dataclass(frozen=True)
-class Capture:
+class Capture(NamedTuple):
     """Where content goes, how many characters of JSON an attribute may have, who redacts it."""
 
     on_span: bool
@@ -38,8 +36,7 @@ class Capture:
     redact: Redact | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """How a model is instrumented; `SETTINGS` says what each means."""
 
     provider: str | None = None
@@ -53,8 +50,7 @@ class Settings:
     model_cap: int = names.LABEL_CAP
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting: its argument, its variable, its default in words, and what it does.
 
     `read` turns a value, of the argument or of the variable, into what is kept; it raises

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import pkgutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from replymeter.providers.spec import Provider
@@ -38,8 +38,7 @@ _OWN_NETWORK = frozenset({"internal", "lan", "local", "localhost", "svc"})
 _BY_HOST = {host: provider for provider in PROVIDERS for host in provider.hosts}
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """The provider that a model calls, and its server; None when the model does not say.
 
     `unknown` is what no row knows: the model's `class`, the `host` that it calls, or nothing.

@@ -8,7 +8,8 @@ stands for every item of a list or value of a dict.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 
     from replymeter.reading import Reading
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
-@dataclass(frozen=True, kw_only=True)
-class Field:
+
+class Field(NamedTuple):
     """A span attribute and the path of its value.
 
     `kind` is how the value is read: `word` (a short enum-like text), `name` (a text that
@@ -35,8 +37,7 @@ class Field:
     mode: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parameter:
+class Parameter(NamedTuple):
     """A span attribute of the request: the first text at *paths* of the arguments or the model.
 
     Not when it says *unless*, what is so anyway.
@@ -47,8 +48,7 @@ class Parameter:
     unless: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class UsageSource:
+class UsageSource(NamedTuple):
     """Where one shape of token counts has each number; several paths: the first non-zero one.
 
     A tuple inside the tuple is a sum of paths. `input_excludes_cache` says that cached tokens
@@ -63,12 +63,11 @@ class UsageSource:
     cache_write_1h: tuple[str, ...] = ()
     reasoning: tuple[str, ...] = ()
     input_excludes_cache: bool = False
-    input_modalities: Mapping[str, str] = field(default_factory=dict)
-    output_modalities: Mapping[str, str] = field(default_factory=dict)
+    input_modalities: Mapping[str, str] = _NOTHING
+    output_modalities: Mapping[str, str] = _NOTHING
 
 
-@dataclass(frozen=True, kw_only=True)
-class Blocks:
+class Blocks(NamedTuple):
     """Items at `path` that say that something was blocked.
 
     An item counts when its `when` key has one of `accepted` (no `when`: always). Its `word` key
@@ -83,12 +82,11 @@ class Blocks:
     said: str | None = None
     when: str | None = None
     accepted: tuple[Any, ...] = (True,)
-    categories: Mapping[str, str] = field(default_factory=dict)
+    categories: Mapping[str, str] = _NOTHING
     default: str | None = "other"
 
 
-@dataclass(frozen=True)
-class ErrorText:
+class ErrorText(NamedTuple):
     """A part of an exception's text that alone tells its `type`; the text is never exported.
 
     `stage` is where a `content_filter` blocked.

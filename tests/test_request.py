@@ -8,7 +8,7 @@ import pytest
 
 from replymeter import conventions as names
 from replymeter.demo.models import chat_model
-from tests.fakes import SyncModel, result, usage
+from tests.fakes import Provider, SyncModel, result, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +74,20 @@ def test_a_text_that_is_no_models_name_is_none(
     assert all(
         names.REQUEST_MODEL not in labels
         for labels, _ in captured.points(names.FINISH_REASON_COUNT.name)
+    )
+
+
+def test_a_line_is_no_response_models_name(
+    instrument: Callable[..., Any], captured: Captured
+) -> None:
+    """As little as a request's: it would be a label."""
+    openai = Provider(kind="openai-chat", answer=result(model_name="gpt-5\nINFO forged"))
+    instrument(openai).invoke("x")
+
+    assert captured.spans
+    assert names.RESPONSE_MODEL not in (captured.spans[0].attributes or {})
+    assert all(
+        names.RESPONSE_MODEL not in labels for labels, _ in captured.points(names.DURATION.name)
     )
 
 

@@ -77,7 +77,9 @@ def test_a_wrong_variable_is_named(
 @pytest.mark.parametrize(
     ("argument", "value", "said"),
     [
-        ("provider", "", "give a name, or None"),
+        ("provider", "", "give a name"),
+        ("provider", "x" * 65, "of 1 to 64 characters"),
+        ("provider", "a\nb", "of 1 to 64 characters"),
         ("chunk_timing", 1, "give True or False"),
         ("labels", {"job": "x"}, "the name is taken"),
         ("labels", {"gen_ai.agent": "x"}, "the name is taken"),

@@ -115,7 +115,7 @@ def read(
         usage=usage,
         choices=tuple(endings),
         blocks=distinct(blocks) if blocks else (),
-        model=model if isinstance(model, str) else None,
+        model=model if isinstance(model, str) and model.isprintable() else None,
         attributes=attributes,
     )
     if provider.repair:

@@ -67,9 +67,9 @@ class Setting(NamedTuple):
 
 
 def _name(value: Any) -> str:
-    if isinstance(value, str) and value.strip():
-        return value
-    raise ValueError("give a name, or None")
+    if word(value) is None or not value.strip():
+        raise ValueError("give a name of 1 to 64 characters of A-Za-z0-9_.:/ -, or None")
+    return str(value)
 
 
 def _flag(value: Any) -> bool:

@@ -244,8 +244,8 @@ def _overflow() -> list[Scenario]:
     model = series(names.FINISH_REASON_COUNT, "other", replymeter_finish_reason="stop")
     address = series(names.FINISH_REASON_COUNT, server_address="other")
     says = (
-        "shop in prod has more than 50 models or addresses, or more series than the SDK keeps "
-        "apart: what is over is only in sums."
+        "shop in prod has more models than `model_cap` says (50 unless set), more than 50 "
+        "addresses, or more series than the SDK keeps apart: what is over is only in sums."
     )
     return [
         Scenario("the SDK's overflow", over, 30, fires=True, says=says, who=JOB),

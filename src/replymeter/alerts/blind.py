@@ -127,8 +127,9 @@ def _overflow() -> Alert:
             )
         ),
         summary="A process has too many models, addresses or series: some are added up as one.",
-        description=f"{WHERE} has more than {names.LABEL_CAP} models or addresses, or more series "
-        "than the SDK keeps apart: what is over is only in sums.",
+        description=f"{WHERE} has more models than `model_cap` says ({names.LABEL_CAP} unless "
+        f"set), more than {names.LABEL_CAP} addresses, or more series than the SDK keeps apart: "
+        "what is over is only in sums.",
         dashboard=DASHBOARD,
         panel="Cardinality overflow",
         thresholds=(),

@@ -58,8 +58,8 @@ OWN: Final = (
     ),
     Stat(
         title="Models without a name",
-        says=f"Share of calls labelled `{names.OTHER}`: a process names its first "
-        f"{names.LABEL_CAP} request models, and the rest is one.",
+        says=f"Share of calls labelled `{names.OTHER}`: a process names as many request models as "
+        f"`model_cap` says ({names.LABEL_CAP} unless set), and the rest is one.",
         expr=scope.of_endings(RANGE, equal(names.REQUEST_MODEL, names.OTHER)),
         unit=SHARE,
         steps=UNKNOWN,

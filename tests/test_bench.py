@@ -156,7 +156,7 @@ def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
     peer: dict[str, Any] = {"times": rows((*plain(), "peer"), tuple(CALLS))}
     peer["threads"], peer["import"] = row((*plain(), "peer")), row(("replymeter", "peer"))
     peer["retained"] = rows(ENDINGS, ends)
-    idle_rows = rows(("none", "forwarding", "not instrumented"), (idle.TASK,))
+    idle_rows = rows(("none", "forwarding", "not instrumented"), tuple(idle.TASKS))
     counted = rows(instructions.NAMES, tuple(instructions.COLUMNS))
     steps = rows(imports.STEPS, ("milliseconds", "modules"))
     monkeypatch.setattr(

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models import BaseChatModel
 
 from replymeter import postponed
+from replymeter.marks import MARK
 from replymeter.wrappers import WRAPPERS, Wrapped
 
 if TYPE_CHECKING:
     from replymeter.marks import Instrumentation, Mark
+    from replymeter.wrappers import Measured
 
 _WRAPPED: dict[type[BaseChatModel], Wrapped] = {}
 _ABSENT = object()
@@ -37,8 +39,11 @@ def wrap_class(model_class: type[BaseChatModel], instrumentation: Instrumentatio
             if _ours(own, model_class) or not _overridden(name, method):
                 continue
             wrapped.replaced[name] = own
-            original = method if own is not _ABSENT else _inherited(model_class, name, method)
-            replacement = wraps(method)(wrapper(original, wrapped))
+            inherits = own is _ABSENT
+            original = _inherited(model_class, name, method) if inherits else method
+            passing = _passing_up if inherits else _passing
+            measured = wrapper(original, wrapped)
+            replacement = wraps(method)(passing(original, measured, wrapped, model_class, name))
             setattr(replacement, _ORIGINAL, (replacement, model_class))
             setattr(model_class, name, replacement)
         wrapped.instrumentations.add(instrumentation)
@@ -53,6 +58,30 @@ def _inherited(model_class: type[BaseChatModel], name: str, method: Any) -> Any:
         return getattr(super(model_class, self), name)(*args, **kwargs)
 
     return inherited
+
+
+def _passing(original: Any, measured: Measured, wrapped: Wrapped, *_: Any) -> Any:
+    """What stands in the class: instances that are not instrumented pass straight through."""
+
+    def method(self: BaseChatModel, *args: Any, **kwargs: Any) -> Any:
+        if MARK not in self.__dict__ and wrapped.whole is None:
+            return original(self, *args, **kwargs)
+        return measured(self, args, kwargs)
+
+    return method
+
+
+def _passing_up(
+    _: Any, measured: Measured, wrapped: Wrapped, model_class: type[BaseChatModel], name: str
+) -> Any:
+    """The same where the class inherits: without the frame of `_inherited`."""
+
+    def method(self: BaseChatModel, *args: Any, **kwargs: Any) -> Any:
+        if MARK not in self.__dict__ and wrapped.whole is None:
+            return getattr(super(model_class, self), name)(*args, **kwargs)
+        return measured(self, args, kwargs)
+
+    return method
 
 
 def _ours(method: Any, model_class: type[BaseChatModel]) -> bool:

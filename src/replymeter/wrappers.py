@@ -1,6 +1,6 @@
 """The wrappers of a chat model's provider methods: one frame around one provider call.
 
-Un-instrumented instances pass straight through. A stream's provider steps each run with the span
+A stream's provider steps each run with the span
 current; between them the consumer's code runs in its own context.
 """
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     Method = Callable[..., Any]
+    Measured = Callable[[BaseChatModel, Any, Any], Any]
     Observe = Callable[[Call], Callable[[Any], object]]
 
 
@@ -90,10 +91,8 @@ def _within(call: Call, function: Callable[..., Any], /, *args: Any, **kwargs: A
         leave(token)
 
 
-def _generate(original: Method, wrapped: Wrapped) -> Method:
-    def _generate(self: BaseChatModel, *args: Any, **kwargs: Any) -> Any:
-        if MARK not in self.__dict__ and wrapped.whole is None:
-            return original(self, *args, **kwargs)
+def _generate(original: Method, wrapped: Wrapped) -> Measured:
+    def measured(self: BaseChatModel, args: Any, kwargs: Any) -> Any:
         call = wrapped.begin(self, args, kwargs, streamed=False)
         if call is None:
             return original(self, *args, **kwargs)
@@ -105,10 +104,10 @@ def _generate(original: Method, wrapped: Wrapped) -> Method:
         call.returned(result)
         return result
 
-    return _generate
+    return measured
 
 
-def _agenerate(original: Method, wrapped: Wrapped) -> Method:
+def _agenerate(original: Method, wrapped: Wrapped) -> Measured:
     async def measured(self: BaseChatModel, args: Any, kwargs: Any) -> Any:
         call = wrapped.begin(self, args, kwargs, streamed=False)
         if call is None:
@@ -124,15 +123,10 @@ def _agenerate(original: Method, wrapped: Wrapped) -> Method:
         call.returned(result)
         return result
 
-    def _agenerate(self: BaseChatModel, *args: Any, **kwargs: Any) -> Any:
-        if MARK not in self.__dict__ and wrapped.whole is None:
-            return original(self, *args, **kwargs)
-        return measured(self, args, kwargs)
-
-    return _agenerate
+    return measured
 
 
-def _stream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunks) -> Method:
+def _stream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunks) -> Measured:
     def measured(self: BaseChatModel, args: Any, kwargs: Any) -> Iterator[Any]:
         call = wrapped.begin(self, args, kwargs, streamed=True)
         if call is None:
@@ -157,12 +151,7 @@ def _stream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunks) 
             raise
         call.exhausted()
 
-    def _stream(self: BaseChatModel, *args: Any, **kwargs: Any) -> Any:
-        if MARK not in self.__dict__ and wrapped.whole is None:
-            return original(self, *args, **kwargs)
-        return measured(self, args, kwargs)
-
-    return _stream
+    return measured
 
 
 def _inside(model: BaseChatModel, items: Iterable[Any], observe: Observe) -> Iterator[Any]:
@@ -191,7 +180,7 @@ def _unwatched(model: BaseChatModel) -> Call | None:
 
 def _astream(  # noqa: PLR0915  # one frame for all: it runs once a chunk
     original: Method, wrapped: Wrapped, observe: Observe = Call.chunks
-) -> Method:
+) -> Measured:
     async def measured(  # noqa: PLR0915
         self: BaseChatModel, args: Any, kwargs: Any
     ) -> AsyncIterator[Any]:
@@ -224,12 +213,7 @@ def _astream(  # noqa: PLR0915  # one frame for all: it runs once a chunk
         finally:
             await _aclose(steps)
 
-    def _astream(self: BaseChatModel, *args: Any, **kwargs: Any) -> Any:
-        if MARK not in self.__dict__ and wrapped.whole is None:
-            return original(self, *args, **kwargs)
-        return measured(self, args, kwargs)
-
-    return _astream
+    return measured
 
 
 async def _ainside(
@@ -263,7 +247,7 @@ async def _aclose(steps: Any) -> None:
             await steps.aclose()
 
 
-WRAPPERS: dict[str, Callable[[Method, Wrapped], Method]] = {
+WRAPPERS: dict[str, Callable[[Method, Wrapped], Measured]] = {
     "_generate": _generate,
     "_agenerate": _agenerate,
     "_stream": _stream,

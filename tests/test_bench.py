@@ -98,8 +98,8 @@ def test_what_a_call_leaves_behind_is_counted() -> None:
     def keep(model: Any, calls: int) -> None:
         kept.extend([[model]] for _ in range(calls))
 
-    objects, _ = growth(keep, Model(), 2000)
-    none, _ = growth(lambda model, calls: None, Model(), 2000)
+    objects, _ = growth(keep, Model(), 50_000)
+    none, _ = growth(lambda model, calls: None, Model(), 50_000)
 
     # What other tests left may go meanwhile.
     assert objects == pytest.approx(2, abs=0.3)

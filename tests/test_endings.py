@@ -6,14 +6,16 @@ import asyncio
 import gc
 import os
 import threading
+from _thread import start_new_thread
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from pydantic import Field
 
-from replymeter import call
+from replymeter import call, postponed
 from replymeter import conventions as names
 from replymeter.postponed import collecting, postpone, settle
 from replymeter.telemetry import Telemetry
@@ -210,6 +212,31 @@ def test_what_a_collection_closes_is_told_after_it(
     gc.collect()
     assert endings(captured) == [Ended("abandoned", ("abandoned",), 10, 0)]
     assert inside == [False]
+
+
+def test_what_waits_for_the_end_of_a_collection_waits_in_one_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An exporter may take long over a span: each collection meanwhile would start another."""
+    told: list[str] = []
+    begun, gate, start = threading.Event(), threading.Event(), Mock(wraps=start_new_thread)
+    monkeypatch.setattr(postponed, "start_new_thread", start)
+
+    def long() -> None:
+        begun.set()
+        gate.wait(10)
+
+    settle()
+    postpone(long)
+    gc.collect()
+    assert begun.wait(10)
+    postpone(lambda: told.append("after"))
+    for _ in range(5):
+        gc.collect()
+    gate.set()
+    settle()
+    assert start.call_count == 1
+    assert told == ["after"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

@@ -11,7 +11,6 @@ import gc
 import os
 from _thread import get_ident, start_new_thread  # `Thread.start` takes locks
 from collections import deque
-from contextlib import suppress
 from threading import RLock
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 _waiting: deque[Callable[[], None]] = deque()
 _lock = RLock()
 _collector: int | None = None
+_telling = False
 
 
 def watch() -> None:
@@ -49,14 +49,25 @@ def settle() -> None:
 
 
 def _note(phase: str, _: object) -> None:
-    global _collector  # noqa: PLW0603  # one collection runs at a time
+    global _collector, _telling  # noqa: PLW0603  # one collection runs at a time
     _collector = get_ident() if phase == "start" else None
-    if _waiting and phase == "stop":
-        with suppress(RuntimeError):  # the interpreter ends: the SDK has gone before
-            start_new_thread(settle, ())
+    if _waiting and phase == "stop" and not _telling:  # one thread: an exporter may take its time
+        _telling = True
+        try:
+            start_new_thread(_tell, ())
+        except RuntimeError:  # no thread to be had, or the interpreter ends: the SDK went before
+            _telling = False
+
+
+def _tell() -> None:
+    global _telling  # noqa: PLW0603
+    try:
+        settle()
+    finally:
+        _telling = False
 
 
 def _forget() -> None:
-    global _lock, _collector
-    _lock, _collector = RLock(), None
+    global _lock, _collector, _telling
+    _lock, _collector, _telling = RLock(), None, False
     _waiting.clear()  # the parent tells it

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from bench.tasks import astream
+from bench.tasks import drain
 
 if TYPE_CHECKING:
     from bench.layers import Layer
@@ -29,5 +30,5 @@ def _submitted(model: Any) -> float:
         return submit(self, *args, **kwargs)
 
     with patch.object(ThreadPoolExecutor, "submit", counted):
-        astream(model, calls=1)
+        asyncio.run(drain(model))
     return submitted

@@ -9,6 +9,9 @@ import asyncio
 from time import process_time
 from typing import TYPE_CHECKING, Any
 
+CHUNKS = 2000
+"""The chunks of a stream that is timed: so many that the call's own cost is small beside them."""
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,18 +32,20 @@ def ainvoke(model: Any) -> float:
 
 def stream(model: Any) -> float:
     """Microseconds of one chunk of `stream`, its share of the call with it."""
-    return _cpu(lambda: [all(model.stream("x")) for _ in range(10)], 10 * (model.chunks + 1))
+    long = _long(model)
+    return _cpu(lambda: all(long.stream("x")), long.chunks + 1)
 
 
-def astream(model: Any, calls: int = 10) -> float:
+def astream(model: Any) -> float:
     """Microseconds of one chunk of `astream`, its share of the call with it."""
+    long = _long(model)
+    return _cpu(lambda: asyncio.run(drain(long)), long.chunks + 1)
 
-    async def many() -> None:
-        for _ in range(calls):
-            async for _ in model.astream("x"):
-                pass
 
-    return _cpu(lambda: asyncio.run(many()), calls * (model.chunks + 1))
+async def drain(model: Any) -> None:
+    """Read one `astream` to its end."""
+    async for _ in model.astream("x"):
+        pass
 
 
 def batch(model: Any) -> float:
@@ -55,7 +60,12 @@ def method(model: Any) -> float:
 
 def stream_method(model: Any) -> float:
     """Microseconds of one chunk of `_stream`, LangChain left out."""
-    return _cpu(lambda: [all(model._stream([])) for _ in range(20)], 20 * (model.chunks + 1))
+    long = _long(model)
+    return _cpu(lambda: [all(long._stream([])) for _ in range(2)], 2 * (long.chunks + 1))
+
+
+def _long(model: Any) -> Any:
+    return model.model_copy(update={"chunks": CHUNKS})
 
 
 def _cpu(work: Callable[[], object], calls: int) -> float:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from replymeter.conventions.values import COST_PARTS, MODALITIES
 
@@ -14,8 +13,7 @@ OPERATION: Final = "chat"
 """The value of `gen_ai.operation.name` on everything that Replymeter publishes."""
 
 
-@dataclass(frozen=True, eq=False)
-class Attribute:
+class Attribute(NamedTuple):
     """A span attribute or label: its name, type, meaning, and the page that defines it."""
 
     name: str

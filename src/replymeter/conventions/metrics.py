@@ -19,7 +19,7 @@ from replymeter.conventions.attributes import (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Metric:
     """A metric: what it records, in which unit, with which labels, under which Prometheus name.
 

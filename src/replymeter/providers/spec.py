@@ -97,7 +97,7 @@ class ErrorText(NamedTuple):
     stage: str = "prompt"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Provider:
     """One provider's rows: how to recognise it, where its facts are, what its words mean.
 

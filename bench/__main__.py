@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import hops, idle, imports, instructions, memory, page, peers, report, targets
+from bench import hops, idle, imports, instructions, memory, page, peers, report, steps, targets
 from bench.layers import layers, plain
 from bench.tasks import CALLS, METHODS
 from bench.timing import interleaved
@@ -58,6 +58,7 @@ def _ours(rounds: int) -> dict[str, str]:
     return {
         "bench: targets": targets.rendered(found),
         "bench: times": report.times(found.times),
+        "bench: steps": report.steps(_step("steps", steps.measure)),
         "bench: idle": report.beside("nanoseconds", found.idle, "forwarding"),
         "bench: imports": report.imports(found.imports),
         "bench: memory": report.memory(found.memory),

@@ -40,6 +40,13 @@ def _seen(floor: Mapping[str, float], bare: Mapping[str, float]) -> dict[str, fl
     return {task: value for task, value in floor.items() if value > NOISE * bare[task]}
 
 
+def steps(taken: Table) -> str:
+    """Microseconds of each step, of the floor and of Replymeter."""
+    columns = ("floor", "replymeter")
+    rows = [numbers(step, row, columns, ".1f") for step, row in taken.items()]
+    return table(("microseconds", *columns), rows)
+
+
 def imports(taken: Table) -> str:
     """Milliseconds and modules of each step."""
     forms = {"milliseconds": ".1f", "modules": ".0f"}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 
-from bench import idle, imports, instructions, memory, peers
+from bench import idle, imports, instructions, memory, peers, steps
 from bench.__main__ import main
 from bench.endings import ENDINGS, TOGETHER
 from bench.floor import floor
@@ -142,6 +142,14 @@ def test_every_layer_answers() -> None:
             assert len(list(model.stream("x"))) > CHUNKS
 
 
+def test_every_step_is_one_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step whose function was renamed, or is no longer called, would be missing."""
+    monkeypatch.setattr(steps, "CALLS", 3)
+    table = steps.measure()
+    assert all(table[step.what].get("replymeter", 0) > 0 for step in steps.STEPS)
+    assert sum("floor" in row for row in table.values()) == 4
+
+
 def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers that nobody measured, in the place of every measurement."""
     number = iter(count(1.0))
@@ -158,12 +166,14 @@ def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
     peer["retained"] = rows(ENDINGS, ends)
     idle_rows = rows(("none", "forwarding", "not instrumented"), tuple(idle.TASKS))
     counted = rows(instructions.NAMES, tuple(instructions.COLUMNS))
-    steps = rows(imports.STEPS, ("milliseconds", "modules"))
+    imported = rows(imports.STEPS, ("milliseconds", "modules"))
+    timed = rows((step.what for step in steps.STEPS), ("floor", "replymeter"))
     monkeypatch.setattr(
         "bench.__main__.interleaved", lambda made, tasks, rounds: rows(made, tuple(tasks))
     )
     monkeypatch.setattr(idle, "measure", lambda rounds: idle_rows)
-    monkeypatch.setattr(imports, "measure", lambda rounds: steps)
+    monkeypatch.setattr(imports, "measure", lambda rounds: imported)
+    monkeypatch.setattr(steps, "measure", lambda: timed)
     monkeypatch.setattr(memory, "measure", lambda: {one: rows(ENDINGS, ends) for one in plain()})
     monkeypatch.setattr(instructions, "measure", lambda: counted)
     monkeypatch.setattr(peers, "PEERS", {"peer": None, "other": None})
@@ -198,6 +208,7 @@ def test_the_page_has_every_row(
         *ENDINGS,
         *imports.STEPS,
         *(one.what for one in TARGETS),
+        *(step.what for step in steps.STEPS),
         "`peer`",
     } - {"none"}
     assert "Skipped: other: there is none" in capsys.readouterr().out

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,8 +15,19 @@ if TYPE_CHECKING:
 
     Instrument = Callable[..., Any]
 from replymeter import conventions as names
-from tests.fakes import INPUT, OUTPUT, ended
-from tests.garbage import GARBAGE, HOSTILE, KINDS, PLACES, Endless, Locked, Raw, check, drive
+from tests.fakes import INPUT, OUTPUT, chunk, ended, usage
+from tests.garbage import (
+    GARBAGE,
+    HOSTILE,
+    KINDS,
+    PLACES,
+    Endless,
+    Locked,
+    Nasty,
+    Raw,
+    check,
+    drive,
+)
 
 
 @pytest.mark.parametrize("kind", ["fake", *KINDS])
@@ -73,6 +86,38 @@ def test_what_raises_costs_its_own_part(
     before = captured.total(names.INTERNAL_ERRORS.name)
     drive(instrument(Raw(kind=LOOKED_AT[place])), f"response_metadata.{place}", mapping)
     assert captured.total(names.INTERNAL_ERRORS.name) > before
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"usage_metadata": {**usage(), "output_tokens": 2.0}},  # LangChain adds no such
+        {"additional_kwargs": {"a": Nasty()}},
+        {"content": [None]},
+        {"response_metadata": Locked("finish_reason")},
+    ],
+    ids=lambda hostile: next(iter(hostile)),
+)
+def test_what_raises_in_a_chunk_costs_its_own_part(
+    hostile: dict[str, Any], instrument: Instrument, captured: Captured
+) -> None:
+    """The rest of the chunk is read, and the failure counted."""
+    fields = {
+        "content": "a",
+        "usage_metadata": None,
+        "response_metadata": {"finish_reason": "stop"},
+        "additional_kwargs": {},
+        "tool_call_chunks": [{"name": "f"}],
+        "id": "msg_1",
+    }
+    made = AIMessageChunk.model_construct(**{**fields, **hostile})
+    last = ChatGenerationChunk.model_construct(message=made, generation_info=None)
+    list(instrument(Raw(chunks=[chunk("a", usage()), last]))._stream([]))
+    (span,) = captured.spans
+    said = dict(span.attributes or {})
+    reason = "missing" if "response_metadata" in hostile else "tool_calls"
+    assert (ended(span).reasons, said[names.RESPONSE_ID]) == ((reason,), "msg_1")
+    assert captured.total(names.INTERNAL_ERRORS.name, error_kind="chunk") == 1
 
 
 ARGUMENTS = (

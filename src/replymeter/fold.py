@@ -95,16 +95,16 @@ class Fold:
                 )
             if self.first is None:
                 self.first = now
-            info = chunk.generation_info
-            if usage or info or kwargs or identity is not None:
-                metadata = self._take_rare(usage, info or {}, metadata, kwargs, identity)
-            if metadata and (len(metadata) > 1 or _SAID_EACH_TIME not in metadata):
-                self._keep(metadata)
             if content or calls:
                 if calls or self.first_text is None or type(content) is not str:
                     self._write(content, calls, now)
                 else:
                     self.last_text = now
+            info = chunk.generation_info
+            if usage or info or kwargs or identity is not None:
+                metadata = self._take_rare(usage, info or {}, metadata, kwargs, identity)
+            if metadata and (len(metadata) > 1 or _SAID_EACH_TIME not in metadata):
+                self._keep(metadata)
         except Exception as error:  # noqa: BLE001
             self._failed(error)
 
@@ -134,12 +134,14 @@ class Fold:
         ]
 
     def _take_rare(self, usage: Any, info: Any, metadata: Any, kwargs: Any, identity: Any) -> Any:
-        if usage:
-            self._count(usage)
-        if kwargs:
-            self._kwargs.update({k: v for k, v in kwargs.items() if v})
         if identity is not None:
             self._message_id = identity
+        for part, take in ((usage, self._count), (kwargs, self._take_kwargs)):
+            try:
+                if part:
+                    take(part)
+            except Exception as error:  # noqa: BLE001, PERF203  # costs its own part alone
+                self._failed(error)
         return {**info, **(metadata or {})}
 
     def _write(self, content: Any, calls: Any, now: float) -> None:
@@ -147,10 +149,18 @@ class Fold:
             self._empty = False
         if calls:
             self._tool_calls = True
-        if type(content) is str or self._has_text(content) or calls:
-            self.last_text = now
-            if self.first_text is None:
-                self.first_text = now
+        try:
+            if type(content) is not str and not self._has_text(content) and not calls:
+                return
+        except Exception as error:  # noqa: BLE001
+            self._failed(error)
+            return
+        self.last_text = now
+        if self.first_text is None:
+            self.first_text = now
+
+    def _take_kwargs(self, kwargs: Mapping[str, Any]) -> None:
+        self._kwargs.update({k: v for k, v in kwargs.items() if v})
 
     def _keep(self, metadata: Mapping[str, Any]) -> None:
         for key, value in metadata.items():

@@ -36,14 +36,26 @@ from tests.fakes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from langchain_core.language_models import BaseChatModel
-    from langchain_core.outputs import ChatResult
+    from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
     from replymeter.testing import Captured
 
     Instrument = Callable[..., Any]
+
+
+class ClosingModel(StreamModel):
+    """Notes in *closed* that its stream was closed."""
+
+    closed: list[bool] = Field(default_factory=list)
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        try:
+            yield from super()._stream(*args, **kwargs)
+        finally:
+            self.closed.append(True)
 
 
 def live_calls() -> int:
@@ -212,6 +224,20 @@ def test_what_a_collection_closes_is_told_after_it(
     gc.collect()
     assert endings(captured) == [Ended("abandoned", ("abandoned",), 10, 0)]
     assert inside == [False]
+
+
+def test_an_error_thrown_into_a_stream_closes_the_providers_at_once(
+    instrument: Instrument, captured: Captured
+) -> None:
+    """Also while somebody keeps the error, whose traceback has our frame."""
+    llm = instrument(ClosingModel())
+    stream = llm._stream([])
+    next(stream)
+    with pytest.raises(ValueError, match="thrown") as kept:
+        stream.throw(ValueError("thrown"))
+    assert kept.value.__traceback__ is not None
+    assert llm.closed == [True]
+    assert [one.outcome for one in endings(captured)] == ["error"]
 
 
 def test_what_waits_for_the_end_of_a_collection_waits_in_one_thread(

@@ -147,6 +147,7 @@ def _stream(original: Method, wrapped: Wrapped, observe: Observe = Call.chunks) 
                 take(item)
                 yield item
         except BaseException as error:
+            steps = iter(())  # or the error's traceback would keep the provider's stream open
             call.raised(error)
             raise
         call.exhausted()

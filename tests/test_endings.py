@@ -266,6 +266,23 @@ def test_what_waits_for_the_end_of_a_collection_waits_in_one_thread(
     assert told == ["after"]
 
 
+def test_settling_comes_to_an_end() -> None:
+    """Also while as much comes as is done: a flush at exit must not wait for it."""
+    told: list[int] = []
+
+    def again() -> None:
+        told.append(1)
+        if len(told) < 50:
+            postpone(again)
+
+    settle()
+    postpone(again)
+    settle()
+    assert len(told) < 50
+    while len(told) < 50:
+        settle()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_what_waits_for_the_end_of_a_collection_is_the_parents() -> None:
     """A child that is forked meanwhile does not tell it a second time."""

@@ -42,10 +42,11 @@ def postpone(work: Callable[[], None]) -> None:
 
 
 def settle() -> None:
-    """Do what waits, and wait for what another thread does of it."""
+    """Do what waits now, and wait for what another thread does of it."""
     with _lock:
-        while _waiting:
-            _waiting.popleft()()
+        for _ in range(len(_waiting)):  # no more: other threads may go on as fast as this one
+            if _waiting:  # what is told may settle, too
+                _waiting.popleft()()
 
 
 def _note(phase: str, _: object) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.tools import tool
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LoggerProvider
@@ -16,7 +17,7 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 import replymeter
 from replymeter import conventions as names
 from replymeter.content import Content, emit_details, fitted, plain
-from replymeter.demo.models import chat_model
+from replymeter.demo.models import chat_model, installed
 from replymeter.settings import Capture
 from replymeter.telemetry import Telemetry
 from tests.fakes import AsyncStreamModel, EventModel, SyncModel, chunk, reply, result
@@ -124,6 +125,49 @@ def test_a_value_that_is_none_captures_nothing(
 
     assert on_span(captured) == {}
     assert f"{VARIABLE}=true: give one of no_content" in caplog.text
+
+
+@tool
+def weather(city: str) -> str:
+    """The weather of a city."""
+    return city
+
+
+@pytest.mark.parametrize("flavour", ["openai", "anthropic", "cohere", "gemini", "bedrock_converse"])
+def test_the_tools_that_a_call_offers(
+    flavour: str, wire: WireServer, instrument: Instrument, captured: Captured
+) -> None:
+    """One shape of whatever the real class hands on."""
+    if not installed(flavour):
+        pytest.skip(f"the package of {flavour} is not installed")
+    llm = instrument(chat_model(flavour, wire.url(flavour, "ok")), capture_content="span_only")
+    llm.bind_tools([weather]).invoke(PROMPT)
+
+    (said,) = on_span(captured)[names.TOOL_DEFINITIONS]
+    assert said["parameters"]["properties"]["city"]["type"] == "string"
+    del said["parameters"]
+    want = {"type": "function", "name": "weather", "description": "The weather of a city."}
+    assert said == want
+
+
+@pytest.mark.parametrize(
+    ("given", "want"),
+    [
+        ({"type": "web_search"}, {"type": "web_search", "name": "web_search"}),
+        (
+            {"type": "web_search_20250305", "name": "web_search"},
+            {"type": "web_search_20250305", "name": "web_search"},
+        ),
+        (3, {"type": "generic", "name": "int"}),
+    ],
+)
+def test_a_tool_of_the_providers_own(
+    given: Any, want: dict[str, str], instrument: Instrument, captured: Captured
+) -> None:
+    """It has a type and a name; its settings stay here."""
+    llm = instrument(SyncModel(), capture_content="span_only")
+    llm.invoke(PROMPT, tools=[given])
+    assert on_span(captured)[names.TOOL_DEFINITIONS] == [want]
 
 
 async def test_a_stream_is_put_together(instrument: Instrument, captured: Captured) -> None:
@@ -308,7 +352,7 @@ def test_what_json_has_not_is_named_or_replaced() -> None:
 def test_a_long_stream_is_not_kept_whole() -> None:
     """What is kept of the chunks is about what may be recorded."""
     content = Content(
-        Capture(on_span=True, on_event=False, limit=1000), [], Telemetry(None, None, None)
+        Capture(on_span=True, on_event=False, limit=1000), [], None, Telemetry(None, None, None)
     )
     for _ in range(1000):
         content.take(chunk("x" * 100))

@@ -140,10 +140,10 @@ class Call:
             self._sampled[names.CONVERSATION_ID] = said
             self._span.set_attribute(names.CONVERSATION_ID, said)
 
-    def capture(self, messages: Any) -> None:
-        """Keep *messages* and what comes, if that was asked for."""
+    def capture(self, messages: Any, tools: Any) -> None:
+        """Keep *messages*, the *tools* that are offered, and what comes, if that was asked for."""
         if self._settings.content:
-            self._content = Content(self._settings.content, messages, self._telemetry)
+            self._content = Content(self._settings.content, messages, tools, self._telemetry)
 
     def chunks(self) -> Take:
         """What takes each `ChatGenerationChunk`, as it comes."""

@@ -24,7 +24,7 @@ from opentelemetry._logs._internal import ProxyLoggerProvider
 
 from replymeter import conventions as names
 from replymeter.events import EventChunk
-from replymeter.messages import Json, chat_messages, part_of, system_instructions
+from replymeter.messages import Json, chat_messages, part_of, system_instructions, tool_definitions
 
 if TYPE_CHECKING:
     from langchain_core.outputs import ChatResult
@@ -47,12 +47,13 @@ _NO_LOGS = (
 class Content:
     """The content of one call: its messages, and what came, chunk by chunk or whole."""
 
-    __slots__ = ("_blocks", "_capture", "_chunks", "_kept", "_messages", "_telemetry")
+    __slots__ = ("_blocks", "_capture", "_chunks", "_kept", "_messages", "_telemetry", "_tools")
 
-    def __init__(self, capture: Capture, messages: Any, telemetry: Telemetry) -> None:
+    def __init__(self, capture: Capture, messages: Any, tools: Any, telemetry: Telemetry) -> None:
         self._capture = capture
         self._telemetry = telemetry
         self._messages = tuple(messages or ())  # the caller's list may grow meanwhile
+        self._tools = tuple(tools) if isinstance(tools, (list, tuple)) else ()
         self._chunks: list[AIMessageChunk] = []
         self._blocks: list[Json] = []
         self._kept = 0
@@ -93,6 +94,7 @@ class Content:
         newest = self._messages[-(limit // _SHORTEST_MESSAGE + 1) :]  # no more can have room
         said = {
             names.SYSTEM_INSTRUCTIONS: system_instructions(self._messages),
+            names.TOOL_DEFINITIONS: tool_definitions(self._tools),
             names.INPUT_MESSAGES: chat_messages(newest),
             names.OUTPUT_MESSAGES: self._output(result),
             names.EXCEPTION_MESSAGE: str(error) if isinstance(error, Exception) else None,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 Json = Any
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
@@ -56,6 +58,28 @@ def _response(content: Any) -> Json:
     if isinstance(content, str):
         return content
     return [part_of(block) if isinstance(block, Mapping) else block for block in content]
+
+
+def tool_definitions(tools: Iterable[Any]) -> list[Json]:
+    """The tools that a call offers.
+
+    LangChain's packages hand them on in OpenAI's shape, in Anthropic's, or in Cohere's own class.
+    """
+    return [_tool_definition(tool) for tool in tools]
+
+
+def _tool_definition(tool: Any) -> Json:
+    said = tool.model_dump() if isinstance(tool, BaseModel) else tool
+    if not isinstance(said, Mapping):
+        return {"type": "generic", "name": type(tool).__name__}
+    kind, function = str(said.get("type") or "function"), said.get("function") or said
+    definition = {
+        "type": kind,  # another than `function` is one that the provider has itself
+        "name": function.get("name") or kind,
+        "description": function.get("description"),
+        "parameters": function.get("parameters", function.get("input_schema")),
+    }
+    return {key: value for key, value in definition.items() if value is not None}
 
 
 def part_of(block: Mapping[str, Any]) -> Json:

@@ -76,7 +76,7 @@ class Wrapped:
             stop = args[1] if len(args) > 1 else None
             call.start(kwargs if stop is None else {**kwargs, "stop": stop}, streamed=streamed)
             if mark.instrumentation.settings.content is not None:
-                call.capture(args[0] if args else kwargs.get("messages"))
+                call.capture(args[0] if args else kwargs.get("messages"), kwargs.get("tools"))
         except Exception as error:  # noqa: BLE001
             telemetry.failed("begin", error)
             return None

@@ -254,6 +254,9 @@ ERROR_KIND: Final = _attribute(
 SYSTEM_INSTRUCTIONS: Final = _content(
     "gen_ai.system_instructions", "any", "The parts of the system messages."
 )
+TOOL_DEFINITIONS: Final = _content(
+    "gen_ai.tool.definitions", "any", "The tools that the call offers."
+)
 INPUT_MESSAGES: Final = _content("gen_ai.input.messages", "any", "The other messages, in order.")
 OUTPUT_MESSAGES: Final = _content("gen_ai.output.messages", "any", "A message for each choice.")
 EXCEPTION_MESSAGE: Final = _content("exception.message", "string", "The text of the exception.")

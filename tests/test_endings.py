@@ -284,6 +284,22 @@ def test_settling_comes_to_an_end() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_call_that_was_open_at_a_fork_is_the_parents(
+    instrument: Instrument, captured: Captured
+) -> None:
+    """Both processes close the stream; it is one call, told by one of them."""
+    stream = instrument(StreamModel()).stream("x")
+    next(stream)
+    child = os.fork()
+    if not child:
+        stream.close()
+        os._exit(len(captured.spans))
+    assert os.waitpid(child, 0)[1] == 0
+    stream.close()
+    assert endings(captured) == [Ended("abandoned", ("abandoned",), 10, 0)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_what_waits_for_the_end_of_a_collection_is_the_parents() -> None:
     """A child that is forked meanwhile does not tell it a second time."""
     told: list[int] = []

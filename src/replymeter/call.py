@@ -18,7 +18,7 @@ from replymeter.failures import read_failure
 from replymeter.fold import Fold
 from replymeter.layers import around, span_of_another, util_genai_context
 from replymeter.older import older_measurements
-from replymeter.postponed import collecting, postpone
+from replymeter.postponed import collecting, forks, postpone
 from replymeter.read import choices_of, completed, read
 from replymeter.reading import Cost, Ending, Failure, Reading, Request, Timing
 from replymeter.request import conversation_id, read_request
@@ -62,6 +62,7 @@ class Call:
         "_content",
         "_delegated",
         "_fold",
+        "_forks",
         "_last_chunk",
         "_outer",
         "_own_context",
@@ -94,6 +95,7 @@ class Call:
         self._telemetry = instrumentation.telemetry
         self._outer = outer
         self._delegated = False
+        self._forks = forks()
         self._last_chunk: float | None = None
 
     def start(self, arguments: Mapping[str, Any], *, streamed: bool) -> None:
@@ -200,7 +202,7 @@ class Call:
             self._end("abandoned" if isinstance(error, GeneratorExit) else "cancelled", None, None)
 
     def _end(self, outcome: str, error: Exception | None, result: ChatResult | None) -> None:
-        if self.ended:
+        if self.ended or self._forks != forks():
             return
         duration, now = perf_counter() - self._started, time_ns()
         self.ended = True

@@ -1,4 +1,4 @@
-"""What ends inside a garbage collection is told after it.
+"""What ends inside a garbage collection is told after it, and by the process where it began.
 
 A collection may close a stream that nobody read to its end, in any thread, at any line: also where
 the SDK holds a lock that recording needs, which would then wait for itself for ever. So the end is
@@ -21,6 +21,7 @@ _waiting: deque[Callable[[], None]] = deque()
 _lock = RLock()
 _collector: int | None = None
 _telling = False
+_forks = 0
 
 
 def watch() -> None:
@@ -34,6 +35,11 @@ def watch() -> None:
 def collecting() -> bool:
     """Whether this thread is inside a garbage collection."""
     return _collector is not None and _collector == get_ident()
+
+
+def forks() -> int:
+    """How many forks this process is away from the first: what was open then, its parent tells."""
+    return _forks
 
 
 def postpone(work: Callable[[], None]) -> None:
@@ -69,6 +75,7 @@ def _tell() -> None:
 
 
 def _forget() -> None:
-    global _lock, _collector, _telling
+    global _lock, _collector, _telling, _forks  # noqa: PLW0603
     _lock, _collector, _telling = RLock(), None, False
+    _forks += 1
     _waiting.clear()  # the parent tells it

@@ -39,11 +39,12 @@ def wrap_class(model_class: type[BaseChatModel], instrumentation: Instrumentatio
             if _ours(own, model_class) or not _overridden(name, method):
                 continue
             wrapped.replaced[name] = own
-            inherits = own is _ABSENT
-            original = _inherited(model_class, name, method) if inherits else method
-            passing = _passing_up if inherits else _passing
-            measured = wrapper(original, wrapped)
-            replacement = wraps(method)(passing(original, measured, wrapped, model_class, name))
+            if own is _ABSENT:
+                measured = wrapper(_inherited(model_class, name, method), wrapped)
+                passing = _passing_up(model_class, name, measured, wrapped)
+            else:
+                passing = _passing(method, wrapper(method, wrapped), wrapped)
+            replacement = wraps(method)(passing)
             setattr(replacement, _ORIGINAL, (replacement, model_class))
             setattr(model_class, name, replacement)
         wrapped.instrumentations.add(instrumentation)
@@ -60,7 +61,7 @@ def _inherited(model_class: type[BaseChatModel], name: str, method: Any) -> Any:
     return inherited
 
 
-def _passing(original: Any, measured: Measured, wrapped: Wrapped, *_: Any) -> Any:
+def _passing(original: Any, measured: Measured, wrapped: Wrapped) -> Any:
     """What stands in the class: instances that are not instrumented pass straight through."""
 
     def method(self: BaseChatModel, *args: Any, **kwargs: Any) -> Any:
@@ -72,7 +73,7 @@ def _passing(original: Any, measured: Measured, wrapped: Wrapped, *_: Any) -> An
 
 
 def _passing_up(
-    _: Any, measured: Measured, wrapped: Wrapped, model_class: type[BaseChatModel], name: str
+    model_class: type[BaseChatModel], name: str, measured: Measured, wrapped: Wrapped
 ) -> Any:
     """The same where the class inherits: without the frame of `_inherited`."""
 

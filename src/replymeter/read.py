@@ -3,7 +3,8 @@
 A choice is a mapping with what LangChain says of it: `usage_metadata`, `response_metadata`
 (`llm_output`, `generation_info` and the message's own, merged as LangChain merges them, which
 it does only when there is a single choice), `additional_kwargs`, `message_id`, `content`,
-`tool_calls` (are there any?).
+`tool_calls` (are there any?), `empty` (is there no content?), `broken` (what raised when it was
+looked at).
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from bench.capacity.own import of_collector
 from replymeter import testing
 from replymeter.instrument import instrument
 from tests.end_to_end import certificates
-from tests.end_to_end.chain import TOKEN, run_agent
+from tests.end_to_end.chain import gateway_variables, run_agent
 from tests.end_to_end.parts import collector, eventually, free_ports
 
 if TYPE_CHECKING:
@@ -102,17 +102,9 @@ def running(folder: Path) -> Iterator[Collector]:
     """The agent, before a gateway that throws away."""
     tls = folder / "tls"
     certificates.write(tls)
-    environment = {
-        "REPLYMETER_GATEWAY_TOKEN": TOKEN,
-        "REPLYMETER_GATEWAY_PEERS": "[127.0.0.1:1]",
-        "REPLYMETER_PEER_PORT": "0",
-        "REPLYMETER_PROMETHEUS_URL": "http://127.0.0.1:1",
-        "REPLYMETER_PROMETHEUS_TOKEN": TOKEN,
-        "REPLYMETER_TRACE_STORE": "127.0.0.1:1",
-        "REPLYMETER_TLS_DIR": str(tls),
-    }
+    variables = gateway_variables(tls)
     with (
-        collector("gateway.yaml", folder / "nowhere", environment, *_NOWHERE) as nowhere,
+        collector("gateway.yaml", folder / "nowhere", variables, *_NOWHERE) as nowhere,
         run_agent(folder / "agent", tls, nowhere.grpc) as agent,
     ):
         yield agent

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.request import ProxyHandler, Request, build_opener
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from bench.capacity.agent import recorded
 from bench.capacity.own import of_prometheus
 from tests.end_to_end.conftest import ROOT
-from tests.end_to_end.parts import prometheus
+from tests.end_to_end.parts import prometheus, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +30,6 @@ RULES = [
     ROOT / "collector-config/prometheus/*.rules.yaml",
     ROOT / "dashboards/prometheus/*.rules.yaml",
 ]
-_OPEN = build_opener(ProxyHandler({})).open
 
 
 class Size(NamedTuple):
@@ -81,10 +79,7 @@ class Exports:
 
 def _send(database: Prometheus, exports: Exports) -> None:
     for body in exports:
-        url, kind = f"{database.url}/api/v1/otlp/v1/metrics", "application/x-protobuf"
-        request = Request(url, body, {"Content-Type": kind})  # noqa: S310  # http only
-        with _OPEN(request, timeout=60) as answer:
-            answer.read()
+        send(f"{database.url}/api/v1/otlp/v1/metrics", body, "application/x-protobuf", 60)
 
 
 def size(folder: Path, processes: int) -> Size:

@@ -7,7 +7,6 @@ Prometheus.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from replymeter import conventions as names
 from tests.end_to_end.chain import run_agent
 from tests.end_to_end.conftest import ROOT
 from tests.end_to_end.faults.world import world
-from tests.end_to_end.parts import eventually
+from tests.end_to_end.parts import app_environment, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,13 +102,7 @@ class Chain:
         self.before = of_collector(self.agent).cpu
         service = self.service
         files = [self.folder / f"{service}-{number}.json" for number in range(processes)]
-        inherited = {key: value for key, value in os.environ.items() if key[:5] != "OTEL_"}
-        env = {
-            **inherited,
-            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": self.agent.url,
-            "OTEL_SERVICE_NAME": service,
-        }
+        env = app_environment(self.agent.url, service)
         command = [sys.executable, "-m", "bench.capacity.app"]
         apps = [
             subprocess.Popen([*command, str(file), setup, *map(str, arguments)], env=env, cwd=ROOT)

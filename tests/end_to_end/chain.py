@@ -23,6 +23,20 @@ def pipelines(exporters: str, name: str) -> str:
     return f"service: {{pipelines: {{{name}: {{exporters: [{exporters}]}}}}}}"
 
 
+def gateway_variables(tls: Path, prometheus: str = "http://127.0.0.1:1") -> dict[str, str]:
+    """What gateway.yaml cannot do without: it is its own peer."""
+    (peer,) = free_ports(1)
+    return {
+        "REPLYMETER_GATEWAY_TOKEN": TOKEN,
+        "REPLYMETER_GATEWAY_PEERS": f"[127.0.0.1:{peer}]",
+        "REPLYMETER_PEER_PORT": str(peer),
+        "REPLYMETER_PROMETHEUS_URL": prometheus,
+        "REPLYMETER_PROMETHEUS_TOKEN": TOKEN,
+        "REPLYMETER_TRACE_STORE": "127.0.0.1:1",
+        "REPLYMETER_TLS_DIR": str(tls),
+    }
+
+
 @contextmanager
 def run_gateway(
     mine: Path, tls: Path, database: Prometheus, port: int, **more: str
@@ -31,16 +45,9 @@ def run_gateway(
 
     *more* are variables of its configuration, and win.
     """
-    (peer,) = free_ports(1)
     environment = {
+        **gateway_variables(tls, database.url),
         "REPLYMETER_GRPC_PORT": str(port),
-        "REPLYMETER_GATEWAY_TOKEN": TOKEN,
-        "REPLYMETER_GATEWAY_PEERS": f"[127.0.0.1:{peer}]",
-        "REPLYMETER_PEER_PORT": str(peer),
-        "REPLYMETER_PROMETHEUS_URL": database.url,
-        "REPLYMETER_PROMETHEUS_TOKEN": TOKEN,
-        "REPLYMETER_TRACE_STORE": "127.0.0.1:1",
-        "REPLYMETER_TLS_DIR": str(tls),
         "REPLYMETER_SAMPLING_PERCENTAGE": "0",
         "REPLYMETER_DECISION_WAIT": "2s",
         "REPLYMETER_SPAN_METRICS_INTERVAL": "1s",

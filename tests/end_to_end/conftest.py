@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,7 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.end_to_end.parts import Collector, Prometheus, collector, part, prometheus
+from tests.end_to_end.parts import (
+    Collector,
+    Prometheus,
+    app_environment,
+    collector,
+    part,
+    prometheus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,15 +37,8 @@ class Pipeline:
         self, app: str, service: str, *arguments: str, **variables: str
     ) -> subprocess.Popen[str]:
         """Start a module of this folder as an app that sends to the collector."""
-        inherited = {key: value for key, value in os.environ.items() if key[:5] != "OTEL_"}
-        env = {
-            **inherited,
-            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": self.collector.url,
-            "OTEL_SERVICE_NAME": service,
-            "OTEL_RESOURCE_ATTRIBUTES": RESOURCE,
-            **variables,
-        }
+        more = {"OTEL_RESOURCE_ATTRIBUTES": RESOURCE, **variables}
+        env = app_environment(self.collector.url, service, **more)
         command = [sys.executable, "-m", f"tests.end_to_end.{app}", *arguments]
         return subprocess.Popen(
             command, env=env, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE

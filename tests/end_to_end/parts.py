@@ -25,7 +25,8 @@ from tools import components
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-CONFIG = Path(__file__).parents[2] / "collector-config"
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "collector-config"
 REQUIRED = "REPLYMETER_REQUIRE_PARTS"
 """Names of parts, with spaces: one of them that is missing is a failure instead of a skip."""
 
@@ -62,11 +63,32 @@ def get(url: str) -> str:
         return str(answer.read().decode())
 
 
+def send(url: str, body: bytes, kind: str, seconds: float = 10) -> int:
+    """Send *body*, of this content type; the status, below 400."""
+    request = Request(url, body, {"Content-Type": kind})  # noqa: S310  # http only
+    with _OPEN(request, timeout=seconds) as answer:
+        answer.read()
+        return int(answer.status)
+
+
 def post(url: str, content: Any) -> None:
     """Send *content* as JSON, which must be taken."""
-    body, kind = json.dumps(content).encode(), {"Content-Type": "application/json"}
-    with _OPEN(Request(url, body, kind), timeout=10) as answer:  # noqa: S310  # http only
-        assert answer.status == 200
+    assert send(url, json.dumps(content).encode(), "application/json") == 200
+
+
+def app_environment(endpoint: str, service: str, **more: str) -> dict[str, str]:
+    """The variables of an app of this checkout, which sends to *endpoint* as *service*.
+
+    None of OpenTelemetry's that are set here; *more* win.
+    """
+    inherited = {key: value for key, value in os.environ.items() if key[:5] != "OTEL_"}
+    return {
+        **inherited,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_SERVICE_NAME": service,
+        **more,
+    }
 
 
 def eventually(check: Callable[[], object], seconds: float = 30.0) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -16,7 +15,7 @@ import pytest
 
 from replymeter.demo.server import WireServer
 from tests.end_to_end.conftest import RESOURCE, ROOT, finish
-from tests.end_to_end.parts import answers, eventually, free_ports
+from tests.end_to_end.parts import answers, app_environment, eventually, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,15 +45,13 @@ def running(
 ) -> Iterator[subprocess.Popen[str]]:
     """A command in the checkout, as the service *example*, with the wire server as OpenAI."""
     with _AgentServer() as wire:
-        env = {
-            **{key: value for key, value in os.environ.items() if key[:5] != "OTEL_"},
-            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
-            "OPENAI_API_KEY": "not-a-key",
-            "OPENAI_BASE_URL": wire.url("openai", case),
-            "OTEL_EXPORTER_OTLP_ENDPOINT": pipeline.collector.url,
-            "OTEL_SERVICE_NAME": example,
-            "OTEL_RESOURCE_ATTRIBUTES": RESOURCE,
-        }
+        env = app_environment(
+            pipeline.collector.url,
+            example,
+            OPENAI_API_KEY="not-a-key",
+            OPENAI_BASE_URL=wire.url("openai", case),
+            OTEL_RESOURCE_ATTRIBUTES=RESOURCE,
+        )
         app = subprocess.Popen(
             [sys.executable, "-m", *command],
             env=env,

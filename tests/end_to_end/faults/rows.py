@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.end_to_end.faults import serving
 from tests.end_to_end.faults.world import Agent, FaultyServer
-from tests.end_to_end.parts import eventually
+from tests.end_to_end.parts import app_environment, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,13 +55,7 @@ class App:
 
     def environment(self, url: str) -> dict[str, str]:
         """Its variables: nothing but the endpoint and the name."""
-        inherited = {key: value for key, value in os.environ.items() if key[:5] != "OTEL_"}
-        return {
-            **inherited,
-            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": url,
-            "OTEL_SERVICE_NAME": self.service,
-        }
+        return app_environment(url, self.service)
 
     def wait_for(self, word: str, seconds: float = 150.0) -> None:
         """Until it said *word*."""

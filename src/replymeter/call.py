@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _CALL = create_key("replymeter-call")
 WATCHED = create_key("replymeter-watched")
+_UNREAD = Reading()
 
 
 def current_call() -> Call | None:
@@ -224,7 +225,7 @@ class Call:
     ) -> None:
         try:
             failure = None if error is None else self._failure(error)
-            reading = self._guarded("read", Reading(), self._read, result)
+            reading = self._guarded("read", _UNREAD, self._read, result)
             fold = self._fold
             timing = fold.timing(self._started, duration) if fold else Timing(duration)
             ending = Ending(
@@ -257,7 +258,7 @@ class Call:
     def _read(self, result: ChatResult | None) -> Reading:
         provider, fold = self._target.provider, self._fold
         if fold is None or fold.first is None:
-            return Reading() if result is None else read(choices_of(result), provider, "invoke")
+            return _UNREAD if result is None else read(choices_of(result), provider, "invoke")
         chunks = read(fold.choices(), provider, "stream", suspect=fold.running_totals)
         if result is None:
             return chunks

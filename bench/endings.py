@@ -1,7 +1,4 @@
-"""The ways in which a call ends, each as a function that makes a number of such calls.
-
-`MODELS` says which of the model's settings an ending needs.
-"""
+"""The ways in which a call ends, each as a function that makes a number of such calls."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import os
 import random
 import sys
 import threading
@@ -19,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from bench.memory import resident
 from replymeter.postponed import settle
 from tests.soak_calls import ALL, TASKS, THREADS, cases, garbage_cases, hanging_cases
 from tests.soak_telemetry import telemetry
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from tests.soak_telemetry import Telemetry
 
 N_THREADS, N_TASKS = 8, 200
-PAGE = os.sysconf("SC_PAGE_SIZE")
 _NOTING = threading.Lock()
 EACH = 400  # calls of a thread in a round
 WARM = 2  # the first of the points at which the process is compared with itself
@@ -106,7 +105,7 @@ class Soak:
         gc.collect()  # what the export made
         calls = sum(self.endings().values())
         files = sum(1 for _ in Path("/dev/fd").iterdir())
-        left = Left(calls, population(), _memory(), threading.active_count(), files)
+        left = Left(calls, population(), resident(), threading.active_count(), files)
         if len(self.points) > WARM + 1:  # only the first and the last are compared by type
             self.points[-1].objects.clear()
         self.points.append(left)
@@ -135,11 +134,6 @@ async def _idle() -> None:
     while passes < 3:  # closing one stream leaves the one inside of it
         await asyncio.sleep(0)
         passes = passes + 1 if len(asyncio.all_tasks()) == 1 else 0
-
-
-def _memory() -> int:
-    said = Path("/proc/self/statm")  # Linux; elsewhere it is not looked at
-    return int(said.read_text(encoding="ascii").split()[1]) * PAGE if said.exists() else 0
 
 
 def _plan(of: list[Case], calls: int) -> list[Case]:

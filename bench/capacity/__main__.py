@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from bench.capacity import agent, database, growth, page, process  # noqa: E402
+from bench.page import load, processor  # noqa: E402
 from tests.end_to_end.parts import prometheus  # noqa: E402
 from tools import components  # noqa: E402
 
@@ -66,7 +67,7 @@ PARTS: dict[str, tuple[str, tuple[str, ...], Callable[[Path], str]]] = {
 def measured(key: str) -> tuple[str, bool]:
     """The section of a part, or why there is none; whether it failed."""
     title, needs, measure = PARTS[key]
-    began, load = monotonic(), os.getloadavg()[0]
+    began, before = monotonic(), load()
     failed = False
     try:
         for need in needs:
@@ -79,7 +80,7 @@ def measured(key: str) -> tuple[str, bool]:
         failed, text = True, f"Not measured: {type(error).__name__}."
         print(traceback.format_exc(), file=sys.stderr)
     took = monotonic() - began
-    text = text.rstrip() + f"\n\nTook {took:.0f} s; the load average before it was {load:.1f}.\n"
+    text = text.rstrip() + f"\n\nTook {took:.0f} s; the load average before it was {before:.1f}.\n"
     text = f"\n## {title}\n\n{text}"
     print(text, flush=True)
     return text, failed
@@ -87,9 +88,7 @@ def measured(key: str) -> tuple[str, bool]:
 
 def machine() -> str:
     """What it was measured on, and with."""
-    cpuinfo = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    parts = f"{os.cpu_count()} cores{f' of {found[1]}' if found else ''}, {platform.system()}"
+    parts = f"{os.cpu_count()} cores of {processor()}, {platform.system()}"
     versions = [f"{name} {version(name)}" for name in PACKAGES]
     for name, file, pattern in PINS:
         found = re.search(pattern, (components.CONFIG / file).read_text(), re.MULTILINE)

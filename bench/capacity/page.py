@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bench.capacity.agent import BATCH, SENDERS
 from bench.capacity.agent import MODELS as POINTS_OF
 from bench.capacity.database import INTERVAL, SHIPPED
+from bench.page import table as markdown
 from replymeter import conventions as names
 
 if TYPE_CHECKING:
@@ -59,10 +60,7 @@ def prose(*texts: str) -> str:
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     """A Markdown table; numbers to three digits or so."""
-    lines = [list(head), *([_text(cell) for cell in row] for row in rows)]
-    rule = f"| --- |{' ---: |' * (len(lines[0]) - 1)}"
-    first, *rest = (f"| {' | '.join(line)} |" for line in lines)
-    return "\n".join([first, rule, *rest]) + "\n\n"
+    return markdown(list(head), [[_text(cell) for cell in row] for row in rows]) + "\n\n"
 
 
 def _text(cell: object) -> str:
